@@ -1,0 +1,92 @@
+package callback
+
+import "time"
+
+// ResourceType is the FHIR type, or the vendor's own kind, of what stands in the EHR.
+type ResourceType string
+
+// The resource types a link can have.
+const (
+	TaskResource        ResourceType = "Task"
+	AppointmentResource ResourceType = "Appointment"
+)
+
+// LinkState says how the link stands.
+type LinkState string
+
+// The states of a link.
+const (
+	LinkPending LinkState = "pending" // nothing was sent yet
+	// LinkSending: a create was sent, or was about to be, and its outcome is not
+	// known. Search for the marker before sending again.
+	LinkSending   LinkState = "sending"
+	LinkSynced    LinkState = "synced"    // the resource is there; Holds says what it holds
+	LinkStuck     LinkState = "stuck"     // retries are used up or useless; a person decides
+	LinkDiscarded LinkState = "discarded" // a person gave it up, with a reason
+)
+
+// LinkStates lists all states of a link.
+var LinkStates = []LinkState{LinkPending, LinkSending, LinkSynced, LinkStuck, LinkDiscarded}
+
+// Link ties a callback to one resource in one EHR. Lag (Holds below the
+// callback's revision) is what the sync removes.
+type Link struct {
+	ID            ID // also the marker inside the resource
+	Clinic        ClinicID
+	Callback      ID
+	EHR           EHRID
+	Type          ResourceType
+	RemoteID      string // empty until the resource is known to exist
+	RemoteVersion string
+	Holds         int64 // the callback's revision that the resource holds; 0: none
+	State         LinkState
+	Base          ItemState // what both sides agreed on when they last met
+	LastError     string    // safe to show
+	Hint          string    // what to do about it
+	Failures      int       // in a row
+	NextAttemptAt time.Time // do not try before; zero: at once
+	Lock          int64     // guards the row: a writer that read another value loses
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+// NewLink makes a link of callback c to a resource of type t in an EHR.
+func NewLink(c Callback, ehr EHRID, t ResourceType, at time.Time) Link {
+	return Link{ID: NewID(), Clinic: c.Clinic, Callback: c.ID, EHR: ehr, Type: t,
+		State: LinkPending, CreatedAt: at, UpdatedAt: at}
+}
+
+// Marker returns the identifier to write into the resource.
+func (l Link) Marker() Marker { return Marker(markerPrefix + string(l.ID)) }
+
+// Lags reports whether the EHR has something to learn and the link may still be
+// written to.
+func (l Link) Lags(c Callback) bool {
+	return l.Holds < c.Revision && l.State != LinkStuck && l.State != LinkDiscarded
+}
+
+// Retry puts a stuck or discarded link back to work.
+func (l *Link) Retry(at time.Time) {
+	l.State = LinkPending
+	if l.RemoteID != "" {
+		l.State = LinkSynced
+	} else if l.Failures > 0 {
+		l.State = LinkSending // something may have arrived: look first
+	}
+	l.Failures, l.NextAttemptAt, l.UpdatedAt = 0, time.Time{}, at
+}
+
+// Discard gives the link up; reason stands in LastError.
+func (l *Link) Discard(reason string, at time.Time) {
+	l.State, l.LastError, l.Hint, l.UpdatedAt = LinkDiscarded, "discarded: "+reason, "", at
+}
+
+// ItemState is the part of a work item that both sides may change, reduced to
+// what can be compared and shown. It holds no PHI.
+type ItemState struct {
+	Status   ItemStatus `json:"status,omitempty"`
+	Native   string     `json:"native,omitempty"` // the EHR's own word for Status
+	Owner    string     `json:"owner,omitempty"`
+	Priority Priority   `json:"priority,omitempty"`
+	Notes    int        `json:"notes,omitempty"` // notes seen
+}

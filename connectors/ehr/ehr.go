@@ -1,0 +1,87 @@
+// Package ehr is the contract between Ringback and an EHR, with the registry of
+// the connectors that fulfil it. Each connector is a sub-package with its own
+// configuration; ehrtest is the conformance suite that every one of them passes.
+//
+// A connector translates between the domain's words (package callback) and one
+// EHR's resources. It keeps no state of its own between calls, decides nothing
+// about callbacks, and retries nothing: it says by the disposition of its errors
+// (package fault) what should happen next. When to call it is the scheduler's
+// business.
+package ehr
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/internal/redact"
+)
+
+// Connector talks to one EHR of one clinic. Its methods may be called from
+// several goroutines at once.
+//
+// Errors are *fault.Error. Create is Ambiguous when the resource may exist
+// although no answer came; Edit is Conflict when the resource moved since it was
+// read; Read is NotFound when the resource is gone.
+type Connector interface {
+	// Capabilities asks the EHR, and the connector's own knowledge, what can be
+	// done here.
+	Capabilities(ctx context.Context) (Capabilities, error)
+
+	// Find returns all resources of type t that carry the marker, oldest first.
+	// None is an empty list, not an error.
+	Find(ctx context.Context, t callback.ResourceType, m callback.Marker) ([]callback.Item, error)
+	// Create makes the resource for w. Where the EHR honours a conditional create
+	// it is used, and an existing resource with the marker is returned as it is.
+	Create(ctx context.Context, w callback.WorkItem) (callback.Item, error)
+	// Read returns the resource as it is now.
+	Read(ctx context.Context, t callback.ResourceType, id string) (callback.Item, error)
+	// Edit moves the resource that was read as current to what w wants, changing
+	// only what differs and keeping every member it does not own. Where nothing
+	// differs it sends nothing and returns current.
+	Edit(ctx context.Context, current callback.Item, w callback.WorkItem) (callback.Item, error)
+
+	// Changes returns the raw pages of what changed at or after since (the EHR's
+	// clock); the zero time asks for the baseline. The first error ends it.
+	Changes(ctx context.Context, f callback.Feed, since time.Time) iter.Seq2[[]byte, error]
+	// Interpret reads a page that Changes returned, now or in an earlier life. It
+	// does no I/O. An entry that cannot be read is a problem, not an error.
+	Interpret(f callback.Feed, page []byte) (callback.Changes, error)
+
+	// Patients returns the charts that fit the query, at most a handful more than
+	// it takes to see that they are several.
+	Patients(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error)
+
+	// Close gives up connections.
+	Close()
+}
+
+// Capabilities is what can be done in one EHR, as shown to the operator.
+type Capabilities struct {
+	Software          string
+	Rung              callback.ResourceType // what kind of work item is filed
+	Assign            bool
+	DueDate           bool
+	Close             bool
+	Comment           bool
+	ReadBack          bool
+	MarkerSearch      bool
+	ConditionalCreate bool
+	ProposeVisit      bool
+	ItemFeed          bool
+	AppointmentFeed   bool
+	PatientByID       bool
+	PatientByName     bool
+	PatientByPhone    bool
+	Missing           []string // what Ringback needs and this EHR does not offer, for the operator
+}
+
+// Settings is what every connector is given beside its own configuration.
+type Settings struct {
+	ID     callback.EHRID
+	Clinic callback.ClinicID
+	Zone   *time.Location // the clinic's
+	Region string         // default region of phone numbers, e.g. "US"
+	Secret func(name string) (redact.Secret, error)
+}
