@@ -101,6 +101,18 @@ type Patient struct {
 	Resolution Resolution
 	How        string    // why, in machine words: "mrn", "name+birthdate", "staff", "phone-only"
 	TriedAt    time.Time // when the EHR was last asked
+	// Candidate is the one chart that a weak hint (a phone number alone) points
+	// to. It is good for showing a visit to a person, never for acting on one.
+	Candidate redact.Text
+}
+
+// Chart returns the id of the chart to look for visits under: the one that is
+// known, else the candidate, else nothing.
+func (p Patient) Chart() redact.Text {
+	if p.Keys.EHRID.IsEmpty() {
+		return p.Candidate
+	}
+	return p.Keys.EHRID
 }
 
 // Attempt is one outbound try to reach the caller.

@@ -177,3 +177,23 @@ type Chart struct {
 	MergedInto redact.Text   // the chart that replaced this one
 	Inactive   bool
 }
+
+// Capabilities is what can be done in one EHR, as shown to the operator.
+type Capabilities struct {
+	Software          string
+	Rung              ResourceType // what kind of work item is filed
+	Assign            bool
+	DueDate           bool
+	Close             bool
+	Comment           bool
+	ReadBack          bool
+	MarkerSearch      bool
+	ConditionalCreate bool
+	ProposeVisit      bool
+	ItemFeed          bool
+	AppointmentFeed   bool
+	PatientByID       bool
+	PatientByName     bool
+	PatientByPhone    bool
+	Missing           []string // what Ringback needs and this EHR does not offer, for the operator
+}

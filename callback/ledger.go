@@ -152,7 +152,7 @@ type Observations interface {
 	// (an id in that EHR) together with those named by id or carrying a marker.
 	Appointments(ctx context.Context, clinic ClinicID, ehr EHRID, patient redact.Text, ids []string, markers []Marker) ([]Appointment, error)
 	// Affected returns the ids of the clinic's callbacks that an appointment may
-	// concern: bound to its patient and open or closed since; that proposed it;
+	// concern: whose Patient.Chart is its patient and that are open or closed since; that proposed it;
 	// whose marker or Task it carries; or that it was held against as evidence.
 	Affected(ctx context.Context, a Appointment, since time.Time) ([]ID, error)
 	// CreditedTo returns which callback an appointment closed, "" for none.

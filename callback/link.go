@@ -89,4 +89,6 @@ type ItemState struct {
 	Owner    string     `json:"owner,omitempty"`
 	Priority Priority   `json:"priority,omitempty"`
 	Notes    int        `json:"notes,omitempty"` // notes seen
+	// Appointments are ids of appointments that staff tied to the item.
+	Appointments []string `json:"appointments,omitempty"`
 }

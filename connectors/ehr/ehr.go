@@ -58,24 +58,7 @@ type Connector interface {
 }
 
 // Capabilities is what can be done in one EHR, as shown to the operator.
-type Capabilities struct {
-	Software          string
-	Rung              callback.ResourceType // what kind of work item is filed
-	Assign            bool
-	DueDate           bool
-	Close             bool
-	Comment           bool
-	ReadBack          bool
-	MarkerSearch      bool
-	ConditionalCreate bool
-	ProposeVisit      bool
-	ItemFeed          bool
-	AppointmentFeed   bool
-	PatientByID       bool
-	PatientByName     bool
-	PatientByPhone    bool
-	Missing           []string // what Ringback needs and this EHR does not offer, for the operator
-}
+type Capabilities = callback.Capabilities
 
 // Settings is what every connector is given beside its own configuration.
 type Settings struct {

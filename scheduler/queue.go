@@ -1,0 +1,296 @@
+package scheduler
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	_ "github.com/glebarez/go-sqlite" // the pure Go driver "sqlite" for the queue's own file
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	"github.com/robfig/cron/v3"
+
+	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/internal/fault"
+	"github.com/ringback-health/ringback/internal/redact"
+)
+
+// QueueOptions says where the job queue lives: in a SQLite file of its own, or in
+// PostgreSQL, where several machines share it. Exactly one of File and Postgres
+// is set.
+type QueueOptions struct {
+	File     string        // thrown away at every start
+	Postgres redact.Secret // a DSN; River's tables are kept in its search_path
+	Workers  int           // sync jobs at a time, default 8
+	// Cooldown is the shortest time between two fetches of jobs, default 50 ms: a
+	// machine works at most Workers jobs per Cooldown.
+	Cooldown   time.Duration
+	JobTimeout time.Duration // default 1m; a job that a crash left running is rescued a minute later
+}
+
+func (o QueueOptions) withDefaults() QueueOptions {
+	if o.Workers == 0 {
+		o.Workers = 8
+	}
+	if o.Cooldown == 0 {
+		o.Cooldown = 50 * time.Millisecond
+	}
+	if o.JobTimeout == 0 {
+		o.JobTimeout = time.Minute
+	}
+	return o
+}
+
+// ParseSchedule reads a cron schedule of five fields, or a descriptor such as
+// "@every 30s" or "@hourly". A schedule that never comes is an error.
+func ParseSchedule(spec string) (cron.Schedule, error) {
+	s, err := cron.ParseStandard(spec)
+	if err != nil {
+		return nil, fmt.Errorf("schedule %q cannot be read; write it as \"@every 30s\" or with five fields as \"*/5 * * * *\"", spec)
+	}
+	if s.Next(time.Unix(0, 0).UTC()).IsZero() {
+		return nil, fmt.Errorf("schedule %q never comes", spec)
+	}
+	return s, nil
+}
+
+// utcSchedule keeps schedules away from summer time.
+type utcSchedule struct{ cron.Schedule }
+
+func (s utcSchedule) Next(t time.Time) time.Time { return s.Schedule.Next(t.UTC()) }
+
+const (
+	syncQueue = "sync"
+	feedQueue = "feed"
+)
+
+// SyncArgs is the job that brings one link to its callback's revision.
+type SyncArgs struct {
+	Link callback.ID `json:"link" river:"unique"`
+}
+
+// Kind names the job for River.
+func (SyncArgs) Kind() string { return "sync" }
+
+// InsertOpts makes the job unique per link while one waits or runs. It is tried
+// once: the ledger knows when to try again.
+func (SyncArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: syncQueue, MaxAttempts: 1, UniqueOpts: uniqueWhileAlive}
+}
+
+// FeedArgs is the job that polls one feed of one EHR.
+type FeedArgs struct {
+	EHR  callback.EHRID `json:"ehr" river:"unique"`
+	Feed callback.Feed  `json:"feed" river:"unique"`
+}
+
+// Kind names the job for River.
+func (FeedArgs) Kind() string { return "feed" }
+
+// InsertOpts makes the job unique per feed, so that polls do not overlap.
+func (FeedArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: feedQueue, MaxAttempts: 1, UniqueOpts: uniqueWhileAlive}
+}
+
+type syncWorker struct {
+	river.WorkerDefaults[SyncArgs]
+	w *Worker
+}
+
+func (s *syncWorker) Work(ctx context.Context, job *river.Job[SyncArgs]) (err error) {
+	defer s.w.recovered("sync", &err)
+	return s.w.Sync(ctx, job.Args.Link)
+}
+
+type feedWorker struct {
+	river.WorkerDefaults[FeedArgs]
+	w *Worker
+}
+
+func (f *feedWorker) Work(ctx context.Context, job *river.Job[FeedArgs]) (err error) {
+	defer f.w.recovered("feed", &err)
+	if err = f.w.Poll(ctx, job.Args.EHR, job.Args.Feed); err != nil {
+		f.w.opts.Logger.Warn("feed not read", "ehr", job.Args.EHR, "feed", job.Args.Feed, "error", fault.Describe(err))
+	}
+	return nil // recorded in the feed's state; the schedule tries again
+}
+
+// recovered turns a panic into an error. Its value may hold PHI and is not
+// logged; the stack tells where it was.
+func (w *Worker) recovered(job string, err *error) {
+	if p := recover(); p != nil {
+		w.opts.Logger.Error("job panicked", "job", job, "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+		*err = errors.New("panicked")
+	}
+	if *err != nil && !errors.Is(*err, context.Canceled) {
+		w.opts.Logger.Error("job failed", "job", job, "error", fault.Describe(*err))
+		*err = errors.New(fault.Describe(*err)) // River stores and logs the text
+	}
+}
+
+// queue is the job queue, whichever database it lives in.
+type queue interface {
+	start(ctx context.Context) error
+	stop(ctx context.Context) error
+	sync(ctx context.Context, links []callback.Lag) error
+	poll(ctx context.Context, id callback.EHRID, f callback.Feed) error
+}
+
+func openQueue(ctx context.Context, o Options, w *Worker) (queue, error) {
+	o.Queue = o.Queue.withDefaults()
+	if o.Queue.Postgres.IsEmpty() {
+		return openSQLite(ctx, o, w)
+	}
+	pool, err := pgxpool.New(ctx, o.Queue.Postgres.Reveal())
+	if err != nil {
+		return nil, fault.New(fault.Permanent, "open the job queue", "the PostgreSQL address cannot be used").
+			WithHint("check the database setting").Because(err)
+	}
+	return newRiver[pgx.Tx](ctx, o, w, riverpgxv5.New(pool), false, func() error { pool.Close(); return nil })
+}
+
+func openSQLite(ctx context.Context, o Options, w *Worker) (queue, error) {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(o.Queue.File + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("the old job queue %s cannot be removed: %w", o.Queue.File, err)
+		}
+	}
+	db, err := sql.Open("sqlite", o.Queue.File+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=synchronous(OFF)&_txlock=immediate")
+	if err != nil {
+		return nil, fmt.Errorf("open the job queue %s: %w", o.Queue.File, err)
+	}
+	db.SetMaxOpenConns(1) // River's SQLite driver wants one writer
+	return newRiver[*sql.Tx](ctx, o, w, riversqlite.New(db), true, db.Close)
+}
+
+// riverQueue is a queue on River.
+type riverQueue[TTx any] struct {
+	client *river.Client[TTx]
+	close  func() error
+	stopIn time.Duration
+}
+
+func newRiver[TTx any](ctx context.Context, o Options, w *Worker, d riverdriver.Driver[TTx], pollOnly bool, closeDB func() error) (queue, error) {
+	fail := func(what string, err error) (queue, error) {
+		return nil, errors.Join(fault.New(fault.Retry, "open the job queue", what).
+			WithHint("check that the database is up and that its user may create tables").Because(err), closeDB())
+	}
+	// River reports each step of a migration at info level; only trouble is of interest.
+	quiet := slog.New(levelHandler{o.Logger.Handler(), slog.LevelWarn})
+	migrator, err := rivermigrate.New(d, &rivermigrate.Config{Logger: quiet})
+	if err != nil {
+		return fail("its migrations cannot be read", err)
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fail("its tables cannot be made", err)
+	}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &syncWorker{w: w})
+	river.AddWorker(workers, &feedWorker{w: w})
+	periodic, err := periodicPolls(o)
+	if err != nil {
+		return nil, errors.Join(err, closeDB())
+	}
+	client, err := river.NewClient(d, &river.Config{
+		Logger:  quiet,
+		Workers: workers,
+		Queues: map[string]river.QueueConfig{
+			syncQueue: {MaxWorkers: o.Queue.Workers},
+			feedQueue: {MaxWorkers: max(2, len(o.Sites))},
+		},
+		PeriodicJobs:                periodic,
+		FetchCooldown:               o.Queue.Cooldown,
+		FetchPollInterval:           max(o.Queue.Cooldown, 100*time.Millisecond),
+		PollOnly:                    pollOnly,
+		JobTimeout:                  o.Queue.JobTimeout,
+		RescueStuckJobsAfter:        o.Queue.JobTimeout + time.Minute,
+		SoftStopTimeout:             o.StopWithin,
+		CompletedJobRetentionPeriod: 10 * time.Minute,
+		DiscardedJobRetentionPeriod: 24 * time.Hour,
+	})
+	if err != nil {
+		return fail("it cannot be set up", err)
+	}
+	return &riverQueue[TTx]{client: client, close: closeDB, stopIn: o.StopWithin}, nil
+}
+
+// periodicPolls are the polls of all feeds, on their schedules and once at start.
+func periodicPolls(o Options) ([]*river.PeriodicJob, error) {
+	var jobs []*river.PeriodicJob
+	for _, site := range o.Sites {
+		schedule, err := ParseSchedule(site.Poll)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range callback.Feeds {
+			args := FeedArgs{EHR: site.ID, Feed: f}
+			jobs = append(jobs, river.NewPeriodicJob(utcSchedule{schedule},
+				func() (river.JobArgs, *river.InsertOpts) { return args, nil },
+				&river.PeriodicJobOpts{RunOnStart: true}))
+		}
+	}
+	return jobs, nil
+}
+
+func (q *riverQueue[TTx]) start(ctx context.Context) error {
+	// The context of Start would cancel jobs at once when it ends; stop decides that.
+	return q.client.Start(context.WithoutCancel(ctx))
+}
+
+func (q *riverQueue[TTx]) stop(ctx context.Context) error {
+	err := q.client.Stop(ctx)
+	if err != nil {
+		cut, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		err = q.client.StopAndCancel(cut)
+	}
+	if err != nil {
+		err = fmt.Errorf("jobs did not stop in time; what they left is picked up at the next start: %w", err)
+	}
+	return errors.Join(err, q.close())
+}
+
+func (q *riverQueue[TTx]) sync(ctx context.Context, links []callback.Lag) error {
+	jobs := make([]river.InsertManyParams, len(links))
+	for i, l := range links {
+		jobs[i] = river.InsertManyParams{Args: SyncArgs{Link: l.Link}}
+	}
+	_, err := q.client.InsertMany(ctx, jobs)
+	return err
+}
+
+func (q *riverQueue[TTx]) poll(ctx context.Context, id callback.EHRID, f callback.Feed) error {
+	_, err := q.client.Insert(ctx, FeedArgs{EHR: id, Feed: f}, nil)
+	return err
+}
+
+// levelHandler passes on records from a level on.
+type levelHandler struct {
+	slog.Handler
+	from slog.Level
+}
+
+// Enabled reports whether a record of the level is passed on.
+func (h levelHandler) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.from && h.Handler.Enabled(ctx, l)
+}
+
+// WithAttrs keeps the level.
+func (h levelHandler) WithAttrs(as []slog.Attr) slog.Handler {
+	return levelHandler{h.Handler.WithAttrs(as), h.from}
+}
+
+// WithGroup keeps the level.
+func (h levelHandler) WithGroup(name string) slog.Handler {
+	return levelHandler{h.Handler.WithGroup(name), h.from}
+}
