@@ -146,18 +146,20 @@ func (r *Record) Close(o Outcome, note redact.Text, by Actor, at time.Time) erro
 }
 
 // CloseOnVisit closes the callback because of an appointment and credits it.
-// Evidence that is not exact or strong is ErrInvalid: nothing closes on it.
+// Evidence that is not exact or strong is ErrInvalid: nothing closes on it. A
+// callback that the same visit closed already stays as it is.
 func (r *Record) CloseOnVisit(ev Evidence, at time.Time) error {
 	if !ev.Verdict.Closes() {
 		return fmt.Errorf("%w: %s evidence closes nothing", ErrInvalid, ev.Verdict)
 	}
-	if r.Status != Closed {
-		e := Event{Kind: EventClosed, At: at, By: Actor{Kind: Automation}, Detail: "outcome booked; " + ev.Sentence}
-		if err := r.move(DoClose, e); err != nil {
-			return err
-		}
-		r.Outcome, r.ClosedAt, r.Review = Booked, at, false
+	if old := r.evidenceOf(ev.EHR, ev.Appointment); old != nil && old.State == Credited {
+		return nil
 	}
+	e := Event{Kind: EventClosed, At: at, By: Actor{Kind: Automation}, Detail: "outcome booked; " + ev.Sentence}
+	if err := r.move(DoClose, e); err != nil {
+		return err
+	}
+	r.Outcome, r.ClosedAt, r.Review = Booked, at, false
 	ev.State, ev.At = Credited, at
 	r.keep(ev)
 	return nil
