@@ -1,0 +1,229 @@
+// Package config reads ringback.yaml, strictly: a key that is not known is an
+// error that names the line and the nearest key that is. Secrets never stand in
+// the file itself but in an environment variable or a file of their own, which a
+// key ending in _env or _file names.
+//
+// What a connector understands is its own: its settings are handed on undecoded.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/ringback-health/ringback/internal/redact"
+)
+
+// Config is the whole of ringback.yaml.
+type Config struct {
+	// Listen is where the HTTP server listens, "host:port".
+	Listen string `yaml:"listen"`
+	// Database is "sqlite:PATH" or a postgres:// address. An address with a
+	// password belongs into database_env or database_file.
+	Database     string `yaml:"database"`
+	DatabaseEnv  string `yaml:"database_env"`
+	DatabaseFile string `yaml:"database_file"`
+	// KeysFile holds the keys that the ledger's sealed columns are encrypted with.
+	KeysFile string `yaml:"keys_file"`
+	// QueueFile is the job queue's own SQLite file; not used with PostgreSQL.
+	QueueFile string   `yaml:"queue_file"`
+	Log       Log      `yaml:"log"`
+	Clinics   []Clinic `yaml:"clinics"`
+
+	dir string // where relative paths start
+}
+
+// Log says how the log is written.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // text, json
+}
+
+// Clinic is one clinic.
+type Clinic struct {
+	ID     string              `yaml:"id"`
+	Name   string              `yaml:"name"`
+	Zone   string              `yaml:"zone"`   // IANA name: America/New_York
+	Region string              `yaml:"region"` // for phone numbers without a country code: US
+	Hours  map[string][]string `yaml:"hours"`  // mon: ["08:00-12:00", "13:00-17:00"]
+	Closed []string            `yaml:"closed"` // days: 2026-12-25
+	EHR    *EHR                `yaml:"ehr"`    // none: callbacks stay in Ringback's own list
+}
+
+// EHR is a clinic's connection to its EHR.
+type EHR struct {
+	ID        string `yaml:"id"`
+	Connector string `yaml:"connector"`
+	Poll      string `yaml:"poll"` // cron schedule in UTC
+	// ProposeVisits also files the caller's preferred times as a proposed appointment.
+	ProposeVisits bool `yaml:"propose_visits"`
+	// Settings are the connector's own.
+	Settings ast.Node `yaml:"settings"`
+}
+
+// Default returns what holds where the file says nothing.
+func Default() Config {
+	return Config{
+		Listen: "127.0.0.1:8080", Database: "sqlite:ringback.db", KeysFile: "ringback.keys.json", QueueFile: "ringback.queue.db",
+		Log: Log{Level: "info", Format: "text"},
+	}
+}
+
+// Load reads and checks the file. The error lists everything that is wrong.
+func Load(path string) (Config, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return Config{}, fmt.Errorf("there is no configuration %s; name it with --config, or start from docs/ringback.example.yaml", path)
+		}
+		return Config{}, fmt.Errorf("the configuration cannot be read: %w", err)
+	}
+	c, err := Parse(raw)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	c.dir = filepath.Dir(path)
+	return c, nil
+}
+
+// Parse reads and checks a configuration; relative paths start at the working
+// directory.
+func Parse(raw []byte) (Config, error) {
+	c := Default()
+	if err := decodeStrict(raw, &c); err != nil {
+		return Config{}, err
+	}
+	return c, c.Validate()
+}
+
+var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// Validate lists everything that is wrong, each with what is expected.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	set := 0
+	for _, s := range []string{c.DatabaseEnv, c.DatabaseFile} {
+		if s != "" {
+			set++
+		}
+	}
+	if set > 1 || (set == 1 && c.Database != Default().Database) {
+		bad("database: give only one of database, database_env and database_file")
+	}
+	if strings.Contains(c.Database, "@") && strings.Contains(c.Database, "://") && hasPassword(c.Database) {
+		bad("database: a password does not belong in this file; put the address into database_file or database_env")
+	}
+	switch c.Log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		bad("log.level: %q is none of debug, info, warn, error", c.Log.Level)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		bad("log.format: %q is neither text nor json", c.Log.Format)
+	}
+	if len(c.Clinics) == 0 {
+		bad("clinics: at least one clinic is needed")
+	}
+	clinics, ehrs := map[string]bool{}, map[string]bool{}
+	for i, cl := range c.Clinics {
+		at := fmt.Sprintf("clinics[%d]", i)
+		if !idPattern.MatchString(cl.ID) {
+			bad("%s.id: %q is not an id; use small letters, digits and hyphens", at, cl.ID)
+		} else {
+			at = "clinic " + cl.ID
+		}
+		if clinics[cl.ID] {
+			bad("%s: the id is given twice", at)
+		}
+		clinics[cl.ID] = true
+		if _, err := cl.Calendar(); err != nil {
+			bad("%s: %w", at, err)
+		}
+		if e := cl.EHR; e != nil {
+			if !idPattern.MatchString(e.ID) {
+				bad("%s: ehr.id: %q is not an id; use small letters, digits and hyphens", at, e.ID)
+			}
+			if ehrs[e.ID] {
+				bad("%s: ehr.id %s belongs to another clinic; give each clinic its own connection, also to the same server", at, e.ID)
+			}
+			ehrs[e.ID] = true
+			if e.Connector == "" {
+				bad("%s: ehr.connector is missing", at)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+var passwordPattern = regexp.MustCompile(`://[^/@]*:[^/@]+@`)
+
+func hasPassword(dsn string) bool { return passwordPattern.MatchString(dsn) }
+
+// Path returns p relative to the configuration file's folder.
+func (c Config) Path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(c.dir, p)
+}
+
+// DSN returns the database's address from wherever it stands.
+func (c Config) DSN() (redact.Secret, error) {
+	s, err := c.Secret("database", c.DatabaseEnv, c.DatabaseFile)
+	if err != nil || !s.IsEmpty() {
+		return s, err
+	}
+	if file, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
+		return redact.NewSecret("sqlite:" + c.Path(file)), nil
+	}
+	return redact.NewSecret(c.Database), nil
+}
+
+// Secret reads a secret from the environment variable or the file that the
+// configuration names; an empty Secret when it names neither. name is for errors.
+func (c Config) Secret(name, env, file string) (redact.Secret, error) {
+	switch {
+	case env != "" && file != "":
+		return redact.Secret{}, fmt.Errorf("%s: give only one of %s_env and %s_file", name, name, name)
+	case env != "":
+		v := os.Getenv(env)
+		if v == "" {
+			return redact.Secret{}, fmt.Errorf("%s: the environment variable %s is not set", name, env)
+		}
+		return redact.NewSecret(v), nil
+	case file != "":
+		return readSecret(name, c.Path(file))
+	}
+	return redact.Secret{}, nil
+}
+
+func readSecret(name, path string) (redact.Secret, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return redact.Secret{}, fmt.Errorf("%s: the secret file cannot be read: %w", name, err)
+	}
+	v := strings.TrimSpace(string(raw))
+	if v == "" {
+		return redact.Secret{}, fmt.Errorf("%s: the secret file %s is empty", name, path)
+	}
+	return redact.NewSecret(v), nil
+}
+
+// Location returns the clinic's zone.
+func (cl Clinic) Location() (*time.Location, error) {
+	if cl.Zone == "" {
+		return nil, errors.New("zone is missing; write it as America/New_York")
+	}
+	z, err := time.LoadLocation(cl.Zone)
+	if err != nil {
+		return nil, fmt.Errorf("zone %q is not known; write it as America/New_York", cl.Zone)
+	}
+	return z, nil
+}
