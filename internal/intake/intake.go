@@ -8,6 +8,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -157,7 +158,7 @@ func (d *Desk) check(s Submission, now time.Time) (callback.Request, Clinic, err
 		received = now
 	}
 	number, err := phone.Parse(s.Phone.Reveal(), clinic.Region)
-	if err != nil && !phone.IsWithheld(err) {
+	if err != nil && !errors.Is(err, phone.ErrWithheld) {
 		fail("caller.phone", err.Error()+"; send it as +15551234567, or leave it out when it was withheld")
 	}
 	if !s.BirthDate.IsEmpty() {
@@ -176,7 +177,7 @@ func (d *Desk) check(s Submission, now time.Time) (callback.Request, Clinic, err
 		}
 	}
 	if number.IsEmpty() && s.Email.IsEmpty() && s.Name.IsEmpty() && s.Text.IsEmpty() &&
-		s.MRN.IsEmpty() && s.EHRID.IsEmpty() && !phone.IsWithheld(err) {
+		s.MRN.IsEmpty() && s.EHRID.IsEmpty() && !errors.Is(err, phone.ErrWithheld) {
 		fail("caller", "says nothing about who called; send at least one of phone, email and name")
 	}
 	if len(bad.Fields) > 0 {

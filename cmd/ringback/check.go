@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/connectors/ehr"
+	"github.com/ringback-health/ringback/internal/config"
+	"github.com/ringback-health/ringback/internal/fault"
+	"github.com/ringback-health/ringback/scheduler"
+)
+
+func newCheck() *cobra.Command {
+	var offline bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration, and ask every EHR what it can do",
+		Long: `Check the configuration and say back what it means. Unless --offline is given,
+every EHR is asked what it can do; nothing is written anywhere.
+
+Exit code 1: an EHR cannot be reached or lacks what Ringback needs. Exit code 2:
+the configuration is wrong.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			ehrs, err := newConnectors(cfg)
+			if err != nil {
+				return err
+			}
+			defer func() {
+				for _, c := range ehrs {
+					c.Close()
+				}
+			}()
+			if _, err := storeOptions(cfg, nil); err != nil {
+				return err
+			}
+			return check(cmd.Context(), cmd.OutOrStdout(), cfg, ehrs, offline)
+		},
+	}
+	cmd.Flags().BoolVar(&offline, "offline", false, "do not talk to any EHR")
+	return cmd
+}
+
+func check(ctx context.Context, w io.Writer, cfg config.Config, ehrs map[callback.EHRID]ehr.Connector, offline bool) error {
+	var trouble int
+	for _, cl := range cfg.Clinics {
+		fmt.Fprintf(w, "Clinic %s (%s)\n", cl.ID, cl.Zone)
+		rules, err := clinicRules(cl)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		if rules.Calendar.Open(now) {
+			fmt.Fprintln(w, "  is open now")
+		} else {
+			fmt.Fprintf(w, "  is closed now and opens %s\n", rules.Calendar.NextOpen(now).In(rules.Calendar.Zone).Format("Monday 2 January 15:04"))
+		}
+		if cl.EHR == nil {
+			fmt.Fprintln(w, "  has no EHR: its callbacks stay in Ringback's own list")
+			continue
+		}
+		poll := cl.EHR.Poll
+		if poll == "" {
+			poll = defaultPoll
+		}
+		if _, err := scheduler.ParseSchedule(poll); err != nil {
+			return fmt.Errorf("clinic %s: ehr.poll: %w", cl.ID, err)
+		}
+		fmt.Fprintf(w, "  EHR %s by %s, polled %s\n", cl.EHR.ID, cl.EHR.Connector, poll)
+		if !offline && !checkEHR(ctx, w, ehrs[callback.EHRID(cl.EHR.ID)]) {
+			trouble++
+		}
+	}
+	if trouble > 0 {
+		return found("%d of %d clinics cannot work with their EHR yet", trouble, len(cfg.Clinics))
+	}
+	fmt.Fprintln(w, "Nothing is wrong.")
+	return nil
+}
+
+// checkEHR prints what an EHR can do and reports whether that is enough.
+func checkEHR(ctx context.Context, w io.Writer, c ehr.Connector) bool {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	caps, err := c.Capabilities(ctx)
+	if err != nil {
+		fmt.Fprintf(w, "    cannot be asked: %s\n", fault.Describe(err))
+		var f *fault.Error
+		if !errors.As(err, &f) || f.Hint == "" {
+			fmt.Fprintln(w, "    check that the address is right and that this machine reaches it")
+		}
+		return false
+	}
+	fmt.Fprintf(w, "    %s; callbacks are filed as %s\n", caps.Software, caps.Rung)
+	for _, x := range []struct {
+		can  bool
+		what string
+	}{
+		{caps.ReadBack, "reads back what staff do"}, {caps.ItemFeed, "tells changed work items"}, {caps.AppointmentFeed, "tells changed appointments"},
+		{caps.ConditionalCreate, "creates only once by itself"}, {caps.MarkerSearch, "finds our marker"}, {caps.ProposeVisit, "takes proposed appointments"},
+		{caps.PatientByID, "finds patients by chart number"}, {caps.PatientByName, "finds patients by name"}, {caps.PatientByPhone, "finds patients by phone"},
+	} {
+		mark := "yes"
+		if !x.can {
+			mark = "no "
+		}
+		fmt.Fprintf(w, "      %s  %s\n", mark, x.what)
+	}
+	for _, m := range caps.Missing {
+		fmt.Fprintf(w, "      missing: %s\n", m)
+	}
+	return caps.Rung != "" && caps.MarkerSearch
+}

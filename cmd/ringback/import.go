@@ -1,0 +1,286 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/callback/calls"
+	"github.com/ringback-health/ringback/connectors/phone"
+	"github.com/ringback-health/ringback/internal/config"
+	"github.com/ringback-health/ringback/internal/fault"
+	"github.com/ringback-health/ringback/internal/intake"
+	numbers "github.com/ringback-health/ringback/internal/phone"
+	"github.com/ringback-health/ringback/internal/redact"
+)
+
+type importFlags struct {
+	clinic, format, zone string
+	utc, dryRun, asJSON  bool
+	publicContexts       []string
+	trunks               []string
+}
+
+func newImport() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import FILE --clinic ID --format FORMAT",
+		Short: "Read a phone system's call log and make callbacks of what nobody answered",
+		Long: `Read a call log, put the legs of each call together, and make one callback for
+every call from outside that no person answered. It prints what it did with every
+row. Importing the same log again changes nothing.
+
+A row that is damaged is named and skipped, the rest is imported, and the exit
+code is 1, so that somebody looks.`,
+		Example: "  ringback import Master.csv --clinic main-street --format asterisk --dry-run",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return runImport(cmd, args[0], f) },
+	}
+	fl := cmd.Flags()
+	var names []string
+	for _, format := range logFormats.Formats() {
+		names = append(names, format.Name())
+	}
+	fl.StringVar(&f.clinic, "clinic", "", "the clinic that was called, as the configuration names it")
+	fl.StringVar(&f.format, "format", "", "the format of the log: "+strings.Join(names, ", "))
+	fl.StringVar(&f.zone, "zone", "", "the zone of the log's times (default: the clinic's)")
+	fl.BoolVar(&f.utc, "utc", false, "the log's times are in UTC")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "only say what would be done")
+	fl.BoolVar(&f.asJSON, "json", false, "end with one JSON object instead of a summary, and print nothing else")
+	fl.StringSliceVar(&f.publicContexts, "public-context", nil, "asterisk: further dialplan contexts in which calls from outside arrive")
+	fl.StringSliceVar(&f.trunks, "trunk", nil, "asterisk: peers that connect to the public network")
+	must(cmd.MarkFlagRequired("clinic"))
+	must(cmd.MarkFlagRequired("format"))
+	return cmd
+}
+
+// importResult is what --json prints.
+type importResult struct {
+	File      string         `json:"file"`
+	Layout    string         `json:"layout"`
+	DryRun    bool           `json:"dry_run"`
+	Rows      int            `json:"rows"`
+	Sessions  int            `json:"sessions"`
+	Verdicts  map[string]int `json:"verdicts"`
+	Callbacks int            `json:"callbacks"`
+	Merged    int            `json:"merged"`
+	Known     int            `json:"known"`
+	Ignored   map[string]int `json:"ignored"`
+	Explained map[string]int `json:"rows_explained"`
+	Damaged   int            `json:"rows_damaged"`
+	Warnings  []string       `json:"warnings"`
+}
+
+func runImport(cmd *cobra.Command, file string, f importFlags) error {
+	cfg, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	log, sessions, err := readLog(cfg, file, f)
+	if err != nil {
+		return err
+	}
+	res := importResult{File: file, Layout: log.Layout, DryRun: f.dryRun, Rows: log.Rows, Sessions: len(sessions), Damaged: log.Damaged(),
+		Verdicts: map[string]int{}, Ignored: map[string]int{}, Explained: map[string]int{}, Warnings: append([]string{}, log.Warnings...)}
+	detail := cmd.OutOrStdout()
+	if f.asJSON {
+		detail = io.Discard
+	}
+	fmt.Fprintf(detail, "%s, layout: %s\n", file, log.Layout)
+	for _, n := range log.Explained {
+		res.Explained[n.Reason]++
+		fmt.Fprintf(detail, "line %-9d %s\n", n.Line, n.Reason)
+	}
+	take := func(context.Context, calls.Session) (callback.Taken, error) { return callback.Taken{}, nil }
+	if f.dryRun {
+		err = importSessions(cmd.Context(), detail, sessions, f, take, &res)
+	} else {
+		err = withLedger(cmd, func(ctx context.Context, l ledger) error {
+			desk, err := newDesk(cfg, l, nil)
+			if err != nil {
+				return err
+			}
+			return importSessions(ctx, detail, sessions, f, submit(desk, f, regionOf(cfg, f.clinic)), &res)
+		})
+	}
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		err = printJSON(cmd.OutOrStdout(), res)
+	} else {
+		printSummary(cmd.OutOrStdout(), res)
+	}
+	if err == nil && res.Damaged > 0 {
+		return found("%d rows of %s are damaged and were skipped; look at them, or export the log again and import it again", res.Damaged, file)
+	}
+	return err
+}
+
+// readLog reads the file and puts the legs of each call together.
+func readLog(cfg config.Config, file string, f importFlags) (phone.Log, []calls.Session, error) {
+	i := slices.IndexFunc(cfg.Clinics, func(c config.Clinic) bool { return c.ID == f.clinic })
+	if i < 0 {
+		var known []string
+		for _, c := range cfg.Clinics {
+			known = append(known, c.ID)
+		}
+		return phone.Log{}, nil, fmt.Errorf("--clinic: there is no clinic %q in the configuration; there is %s", f.clinic, strings.Join(known, ", "))
+	}
+	zone, err := cfg.Clinics[i].Location()
+	if f.zone != "" {
+		if zone, err = time.LoadLocation(f.zone); err != nil {
+			err = fmt.Errorf("--zone: %q is not known; write it as America/New_York", f.zone)
+		}
+	}
+	if err != nil {
+		return phone.Log{}, nil, err
+	}
+	format, err := logFormats.Lookup(f.format)
+	if err != nil {
+		return phone.Log{}, nil, fmt.Errorf("--format: %w", err)
+	}
+	rules := calls.DefaultRules()
+	rules.PublicContexts = append(rules.PublicContexts, f.publicContexts...)
+	rules.Trunks = append(rules.Trunks, f.trunks...)
+	if err := rules.Validate(); err != nil {
+		return phone.Log{}, nil, err
+	}
+	r, err := os.Open(file)
+	if err != nil {
+		return phone.Log{}, nil, fmt.Errorf("the call log cannot be read: %w", err)
+	}
+	defer r.Close()
+	log, err := phone.Read(format, r, phone.Options{Zone: zone, UTC: f.utc, Region: cfg.Clinics[i].Region})
+	if err != nil {
+		return log, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	sessions := calls.Collapse(log.Legs, rules)
+	return log, sessions, log.Account(sessions)
+}
+
+func regionOf(cfg config.Config, clinic string) string {
+	for _, c := range cfg.Clinics {
+		if c.ID == clinic {
+			return c.Region
+		}
+	}
+	return ""
+}
+
+// importSessions takes every session that needs a callback and says what became
+// of each.
+func importSessions(ctx context.Context, w io.Writer, sessions []calls.Session, f importFlags,
+	take func(context.Context, calls.Session) (callback.Taken, error), res *importResult) error {
+	for _, s := range sessions {
+		res.Verdicts[string(s.Verdict)]++
+		did := "nothing to do"
+		if s.Verdict.NeedsCallback() {
+			taken, err := take(ctx, s)
+			if err != nil {
+				return fmt.Errorf("%s; everything before it is imported, import the log again to go on", describe(s, err))
+			}
+			did = res.count(taken, f.dryRun)
+		} else {
+			res.Ignored[string(s.Verdict)]++
+		}
+		fmt.Fprintf(w, "rows %-8s %s  %-18s %s: %s\n", spanOf(s.Rows), s.StartedAt.UTC().Format(time.RFC3339), s.Verdict, did, strings.Join(s.Reasons, "; "))
+	}
+	return nil
+}
+
+func describe(s calls.Session, err error) string {
+	var invalid *intake.Invalid
+	if errors.As(err, &invalid) {
+		return fmt.Sprintf("the call of rows %s cannot be taken: %s", spanOf(s.Rows), invalid)
+	}
+	return fmt.Sprintf("the call of rows %s cannot be stored: %s", spanOf(s.Rows), fault.Describe(err))
+}
+
+// count keeps the score and says what was done.
+func (r *importResult) count(t callback.Taken, dryRun bool) string {
+	switch {
+	case dryRun:
+		r.Callbacks++
+		return "would be a callback"
+	case t.Again:
+		r.Known++
+		return "known already, callback " + string(t.Callback.ID)
+	case t.Disposition == callback.Merged:
+		r.Merged++
+		return "added to callback " + string(t.Callback.ID)
+	case t.Disposition == callback.Ignored:
+		r.Ignored[t.Reason]++
+		return "no callback, " + t.Reason
+	default:
+		r.Callbacks++
+		return "callback " + string(t.Callback.ID)
+	}
+}
+
+// submit makes a submission of a session. A number that cannot be dialled is
+// kept as text for a person, never dropped.
+func submit(desk *intake.Desk, f importFlags, region string) func(context.Context, calls.Session) (callback.Taken, error) {
+	return func(ctx context.Context, s calls.Session) (callback.Taken, error) {
+		sub := intake.Submission{Source: f.format, SourceID: s.ID, Clinic: f.clinic, ReceivedAt: s.StartedAt,
+			Name: s.FromName, Phone: s.From, Raw: rawSession(s)}
+		if _, err := numbers.Parse(s.From.Reveal(), region); err != nil && !errors.Is(err, numbers.ErrWithheld) {
+			sub.Phone = redact.Text{}
+			sub.Text = redact.NewText("Number as the phone system wrote it: " + s.From.Reveal())
+		}
+		return desk.Take(ctx, sub)
+	}
+}
+
+// rawSession is what is stored of a session as it came.
+func rawSession(s calls.Session) []byte {
+	return fmt.Appendf(nil, "session=%s\nrows=%s\nfrom=%s\nname=%s\nto=%s\nstarted=%s\nverdict=%s\nreasons=%s\n", s.ID, spanOf(s.Rows),
+		s.From.Reveal(), s.FromName.Reveal(), s.To.Reveal(), s.StartedAt.UTC().Format(time.RFC3339), s.Verdict, strings.Join(s.Reasons, "; "))
+}
+
+// spanOf writes line numbers as ranges: "4-6,9".
+func spanOf(rows []int) string {
+	var parts []string
+	for i := 0; i < len(rows); {
+		j := i
+		for j+1 < len(rows) && rows[j+1] == rows[j]+1 {
+			j++
+		}
+		if i == j {
+			parts = append(parts, fmt.Sprint(rows[i]))
+		} else {
+			parts = append(parts, fmt.Sprintf("%d-%d", rows[i], rows[j]))
+		}
+		i = j + 1
+	}
+	return strings.Join(parts, ",")
+}
+
+func printSummary(w io.Writer, r importResult) {
+	explained := 0
+	for _, n := range r.Explained {
+		explained += n
+	}
+	fmt.Fprintf(w, "\n%d rows: %d in %d calls, %d explained one by one, %d of those damaged.\n",
+		r.Rows, r.Rows-explained, r.Sessions, explained, r.Damaged)
+	for _, v := range slices.Sorted(maps.Keys(r.Verdicts)) {
+		fmt.Fprintf(w, "  %4d  %s\n", r.Verdicts[v], v)
+	}
+	verb := "made"
+	if r.DryRun {
+		verb = "would be made (at most: repeated calls are added to the first)"
+	}
+	fmt.Fprintf(w, "%d callbacks %s, %d calls added to one, %d known already.\n", r.Callbacks, verb, r.Merged, r.Known)
+	for _, warning := range r.Warnings {
+		fmt.Fprintln(w, "Note:", warning)
+	}
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/internal/clock"
+)
+
+func newLinks() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "links",
+		Short: "Look after the deliveries to the EHR",
+		Long: `A link ties a callback to its resource in the EHR. A stuck link needs a person:
+show it to see why and what to do, then retry it, or discard it with a reason.`,
+		Args: cobra.NoArgs,
+	}
+	cmd.AddCommand(newLinksList(), newLinksShow(), newLinksRetry(), newLinksDiscard())
+	return cmd
+}
+
+func newLinksList() *cobra.Command {
+	var state, clinic, after string
+	var limit int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List links, newest first",
+		Example: "  ringback links list --state stuck",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f := callback.LinkFilter{Clinic: callback.ClinicID(clinic), State: callback.LinkState(state), Limit: limit, After: callback.ID(after)}
+			if state != "" && !slices.Contains(callback.LinkStates, f.State) {
+				return fmt.Errorf("--state: %q is no state; use %s", state, join(callback.LinkStates))
+			}
+			return withLedger(cmd, func(ctx context.Context, l ledger) error {
+				page, next, err := l.Links(ctx, f)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					items := []linkRow{}
+					for _, k := range page {
+						items = append(items, viewLink(k))
+					}
+					return printJSON(cmd.OutOrStdout(), map[string]any{"items": items, "next": next})
+				}
+				return printLinks(cmd, page, next)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&state, "state", "", "only in this state: "+join(callback.LinkStates))
+	cmd.Flags().StringVar(&clinic, "clinic", "", "only of this clinic")
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many at most, up to 500")
+	cmd.Flags().StringVar(&after, "after", "", "continue behind this id")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func printLinks(cmd *cobra.Command, page []callback.Link, next callback.ID) error {
+	if len(page) == 0 {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), "No links.")
+		return err
+	}
+	rows := [][]string{{"LINK", "CALLBACK", "EHR", "RESOURCE", "STATE", "HOLDS", "FAILURES", "NEXT TRY", "WHY"}}
+	for _, l := range page {
+		rows = append(rows, []string{string(l.ID), string(l.Callback), string(l.EHR), string(l.Type) + "/" + l.RemoteID, string(l.State),
+			fmt.Sprint(l.Holds), fmt.Sprint(l.Failures), stamp(l.NextAttemptAt), l.LastError})
+	}
+	if err := table(cmd.OutOrStdout(), rows); err != nil {
+		return err
+	}
+	if next != "" {
+		fmt.Fprintf(cmd.OutOrStdout(), "\nThere are more: --after %s\n", next)
+	}
+	return nil
+}
+
+// findLink finds one link or says how to find it.
+func findLink(ctx context.Context, l ledger, id string) (callback.Link, error) {
+	parsed, err := callback.ParseID(id)
+	if err != nil {
+		return callback.Link{}, err
+	}
+	link, err := l.LinkByID(ctx, parsed)
+	if errors.Is(err, callback.ErrNotFound) {
+		return link, found("there is no link %s; see: ringback links list", id)
+	}
+	return link, err
+}
+
+func newLinksShow() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show LINK",
+		Short: "Show one link: where it stands, what went wrong, what to do",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withLedger(cmd, func(ctx context.Context, l ledger) error {
+				link, err := findLink(ctx, l, args[0])
+				if err != nil {
+					return err
+				}
+				v := viewLink(link)
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), v)
+				}
+				return table(cmd.OutOrStdout(), [][]string{
+					{"Link", v.ID}, {"Callback", v.Callback}, {"EHR", v.EHR}, {"Resource", v.Type + "/" + v.RemoteID}, {"State", v.State},
+					{"Holds revision", fmt.Sprint(v.Holds)}, {"Failures in a row", fmt.Sprint(v.Failures)}, {"Next try", v.Next},
+					{"What went wrong", v.LastError}, {"What to do", v.Hint},
+				})
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// changeLink changes one link and says how it stands then.
+func changeLink(cmd *cobra.Command, id string, do func(*callback.Link)) error {
+	return withLedger(cmd, func(ctx context.Context, l ledger) error {
+		link, err := findLink(ctx, l, id)
+		if err != nil {
+			return err
+		}
+		do(&link)
+		if link, err = l.SaveLink(ctx, link); errors.Is(err, callback.ErrConflict) {
+			return found("the link is being worked on right now; try again in a moment")
+		}
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is %s now.\n", link.ID, link.State)
+		return err
+	})
+}
+
+func newLinksRetry() *cobra.Command {
+	return &cobra.Command{
+		Use:   "retry LINK",
+		Short: "Put a stuck or discarded link back to work",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return changeLink(cmd, args[0], func(l *callback.Link) { l.Retry(clock.System{}.Now()) })
+		},
+	}
+}
+
+func newLinksDiscard() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "discard LINK --reason TEXT",
+		Short: "Give a link up; the callback itself stays",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return changeLink(cmd, args[0], func(l *callback.Link) { l.Discard(reason, clock.System{}.Now()) })
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, without names or numbers of patients")
+	must(cmd.MarkFlagRequired("reason"))
+	return cmd
+}

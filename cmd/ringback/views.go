@@ -1,0 +1,161 @@
+package main
+
+import (
+	"github.com/ringback-health/ringback/callback"
+)
+
+// callbackRow is a callback in a list with --json.
+type callbackRow struct {
+	ID         string `json:"id"`
+	Clinic     string `json:"clinic"`
+	Source     string `json:"source"`
+	SourceID   string `json:"source_id"`
+	ReceivedAt string `json:"received_at"`
+	Status     string `json:"status"`
+	Outcome    string `json:"outcome,omitempty"`
+	Category   string `json:"category"`
+	Priority   string `json:"priority"`
+	Owner      string `json:"owner"`
+	DueAt      string `json:"due_at,omitempty"`
+	Repeats    int    `json:"repeats"`
+	Review     bool   `json:"needs_review"`
+	Name       string `json:"caller_name,omitempty"`
+	Phone      string `json:"caller_phone,omitempty"`
+	Revision   int64  `json:"revision"`
+}
+
+// viewRow reveals a callback to the operator at the terminal.
+func viewRow(c callback.Callback) callbackRow {
+	return callbackRow{ID: string(c.ID), Clinic: string(c.Clinic), Source: c.Source, SourceID: c.SourceID,
+		ReceivedAt: instant(c.ReceivedAt), Status: string(c.Status), Outcome: string(c.Outcome), Category: string(c.Category),
+		Priority: string(c.Priority), Owner: c.Owner, DueAt: instant(c.DueAt), Repeats: c.Repeats, Review: c.Review,
+		Name: c.Caller.Name.Reveal(), Phone: c.Caller.Phone.Reveal(), Revision: c.Revision}
+}
+
+// callbackDetail is one callback with --json.
+type callbackDetail struct {
+	callbackRow
+	Text     string        `json:"text,omitempty"`
+	Chart    string        `json:"chart"`
+	Why      string        `json:"why"`
+	Attempts []attemptView `json:"attempts"`
+	Evidence []evidenceRow `json:"evidence"`
+	Links    []linkRow     `json:"links"`
+	Timeline []eventRow    `json:"timeline"`
+}
+
+type attemptView struct {
+	At      string `json:"at"`
+	By      string `json:"by"`
+	Channel string `json:"channel"`
+	Result  string `json:"result"`
+	Talk    int    `json:"talk_seconds"`
+	Note    string `json:"note,omitempty"`
+}
+
+type evidenceRow struct {
+	Appointment string   `json:"appointment"`
+	Verdict     string   `json:"verdict"`
+	State       string   `json:"state"`
+	Reasons     []string `json:"reasons"`
+	Sentence    string   `json:"sentence"`
+}
+
+type eventRow struct {
+	Seq    int64  `json:"seq"`
+	At     string `json:"at"`
+	Kind   string `json:"kind"`
+	By     string `json:"by"`
+	To     string `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	Note   string `json:"note,omitempty"`
+}
+
+type linkRow struct {
+	ID        string `json:"link_id"`
+	Callback  string `json:"callback"`
+	Clinic    string `json:"clinic"`
+	EHR       string `json:"ehr"`
+	Type      string `json:"resource_type"`
+	RemoteID  string `json:"id,omitempty"`
+	State     string `json:"status"`
+	Holds     int64  `json:"holds_revision"`
+	Failures  int    `json:"failures"`
+	LastError string `json:"last_error,omitempty"`
+	Hint      string `json:"what_to_do,omitempty"`
+	Next      string `json:"next_attempt_at,omitempty"`
+}
+
+func viewLink(l callback.Link) linkRow {
+	return linkRow{ID: string(l.ID), Callback: string(l.Callback), Clinic: string(l.Clinic), EHR: string(l.EHR),
+		Type: string(l.Type), RemoteID: l.RemoteID, State: string(l.State), Holds: l.Holds, Failures: l.Failures,
+		LastError: l.LastError, Hint: l.Hint, Next: instant(l.NextAttemptAt)}
+}
+
+func viewDetail(r callback.Record) callbackDetail {
+	d := callbackDetail{callbackRow: viewRow(r.Callback), Text: r.Text.Reveal(), Chart: chart(r.Patient), Why: why(r),
+		Attempts: []attemptView{}, Evidence: []evidenceRow{}, Links: []linkRow{}, Timeline: []eventRow{}}
+	for _, a := range r.Attempts {
+		d.Attempts = append(d.Attempts, attemptView{instant(a.At), actor(a.By), a.Channel, string(a.Result), int(a.Talk.Seconds()), a.Note.Reveal()})
+	}
+	for _, ev := range r.Evidence {
+		d.Evidence = append(d.Evidence, evidenceRow{ev.Appointment, string(ev.Verdict), string(ev.State), ev.Reasons, ev.Sentence})
+	}
+	for _, l := range r.Links {
+		d.Links = append(d.Links, viewLink(l))
+	}
+	for _, e := range r.Timeline {
+		d.Timeline = append(d.Timeline, eventRow{e.Seq, instant(e.At), string(e.Kind), actor(e.By), string(e.To), e.Detail, e.Note.Reveal()})
+	}
+	return d
+}
+
+func actor(a callback.Actor) string {
+	if a.Name == "" {
+		return string(a.Kind)
+	}
+	return string(a.Kind) + " " + a.Name
+}
+
+// chart says what is known of the callback's chart.
+func chart(p callback.Patient) string {
+	switch p.Resolution {
+	case callback.Certain:
+		return "certain, by " + p.How
+	case callback.Ambiguous:
+		return "not certain: several fit, or only the phone number does"
+	case callback.NoChart:
+		return "the EHR knows no such patient yet"
+	default:
+		return "not looked for yet"
+	}
+}
+
+// why says in one sentence why the callback stands as it does.
+func why(r callback.Record) string {
+	for _, ev := range r.Evidence {
+		switch {
+		case r.Status == callback.Closed && ev.State == callback.Credited:
+			return "Closed. " + ev.Sentence
+		case r.Status.Open() && r.Review && ev.State == callback.Shown:
+			return "Open, for a person to look at. " + ev.Sentence
+		}
+	}
+	last := ""
+	for _, e := range r.Timeline {
+		switch e.Kind {
+		case callback.EventClosed:
+			last = "Closed by " + actor(e.By) + ": " + e.Detail + "."
+		case callback.EventReopened:
+			last = "Open again: " + e.Detail
+		case callback.EventReviewAsked:
+			if r.Review {
+				last = "Open, for a person to look at: " + e.Detail
+			}
+		}
+	}
+	if last == "" || (r.Status == callback.Closed) != (r.Outcome != "") {
+		return "Open: no visit that answers it was seen, and nobody closed it."
+	}
+	return last
+}
