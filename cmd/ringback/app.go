@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,7 +30,7 @@ import (
 // ehrKinds and logFormats are what this build knows.
 var (
 	ehrKinds   = ehr.NewRegistry(fhirr4.Kind())
-	logFormats = mustRegister(phone.NewRegistry(asterisk.New(), calllog.New()))
+	logFormats = mustRegister(phone.NewRegistry(asterisk.Format{}, calllog.Format{}))
 )
 
 func mustRegister(r phone.Registry, err error) phone.Registry {
@@ -217,7 +218,7 @@ func queueOptions(cfg config.Config, p pace) (scheduler.QueueOptions, error) {
 	if err != nil {
 		return scheduler.QueueOptions{}, err
 	}
-	if store.IsPostgres(dsn.Reveal()) {
+	if !strings.HasPrefix(dsn.Reveal(), "sqlite:") {
 		return scheduler.QueueOptions{Postgres: dsn, Cooldown: p.cooldown}, nil
 	}
 	return scheduler.QueueOptions{File: cfg.Path(cfg.QueueFile), Cooldown: p.cooldown}, nil

@@ -19,7 +19,6 @@ import (
 	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/internal/config"
 	"github.com/ringback-health/ringback/sandbox"
-	"github.com/ringback-health/ringback/store"
 )
 
 func newDemo() *cobra.Command {
@@ -168,7 +167,7 @@ func openDemoApp(ctx context.Context, dir, ehrAddr string) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := store.Migrate(ctx, opts); err != nil {
+	if _, err := migrate(ctx, opts); err != nil {
 		return nil, err
 	}
 	return newApp(ctx, cfg, log, pace{sweep: 50 * time.Millisecond, resolve: 100 * time.Millisecond,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/callback/metrics"
 	"github.com/ringback-health/ringback/sandbox"
 )
 
@@ -284,6 +285,7 @@ func (m *morning) count(ctx context.Context) (demoCount, error) {
 	for _, n := range items {
 		c.DuplicateItems += n - 1
 	}
+	var counts metrics.Counts
 	inLedger := map[callback.ID]bool{}
 	for after := callback.ID(""); ; {
 		page, next, err := m.app.ledger.List(ctx, callback.Filter{After: after})
@@ -296,7 +298,10 @@ func (m *morning) count(ctx context.Context) (demoCount, error) {
 				return c, err
 			}
 			inLedger[cb.ID] = true
-			c.add(rec, items)
+			counts.Add(rec)
+			if l, ok := linkOf(rec, callback.TaskResource); !ok || items[string(l.Marker())] == 0 {
+				c.Lost++
+			}
 		}
 		if after = next; next == "" {
 			break
@@ -307,33 +312,7 @@ func (m *morning) count(ctx context.Context) (demoCount, error) {
 			c.Lost++
 		}
 	}
+	c.Callbacks, c.Open, c.NeedsReview = counts.Callbacks, counts.Open, counts.Review
+	c.ClosedOnBooking, c.ClosedInEHR, c.Reopened = counts.ClosedOnBooking, counts.ClosedInEHR, counts.Reopenings
 	return c, nil
-}
-
-// add counts one callback.
-func (c *demoCount) add(rec callback.Record, items map[string]int) {
-	c.Callbacks++
-	if l, ok := linkOf(rec, callback.TaskResource); !ok || items[string(l.Marker())] == 0 {
-		c.Lost++
-	}
-	if rec.Review {
-		c.NeedsReview++
-	}
-	var last callback.Event
-	for _, e := range rec.Timeline {
-		switch e.Kind {
-		case callback.EventReopened:
-			c.Reopened++
-		case callback.EventClosed:
-			last = e
-		}
-	}
-	switch {
-	case rec.Status.Open():
-		c.Open++
-	case last.By.Kind == callback.Automation:
-		c.ClosedOnBooking++
-	case last.By.Kind == callback.EHRStaff:
-		c.ClosedInEHR++
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // zones also where the machine or the container has none
 
 	"github.com/spf13/cobra"
 )
@@ -77,6 +78,6 @@ configuration is wrong and nothing was done.`,
 	}
 	root.PersistentFlags().StringP("config", "c", "ringback.yaml", "the configuration `FILE`")
 	root.AddCommand(newDemo(), newServe(), newSandbox(), newCheck(), newMigrate(), newImport(),
-		newCallbacks(), newLinks(), newTokens(), newVersion())
+		newCallbacks(), newLinks(), newTokens(), newReady(), newVersion())
 	return root
 }

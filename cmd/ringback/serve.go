@@ -10,11 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ringback-health/ringback/server"
-	"github.com/ringback-health/ringback/store"
 )
 
 func newServe() *cobra.Command {
-	var migrate bool
+	var first bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the daemon: API, console, and the sync with every clinic's EHR",
@@ -24,25 +23,25 @@ cut off goes on at the next start.
 
 Without any API token (ringback tokens create) it listens on this machine only.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, migrate) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, first) },
 	}
-	cmd.Flags().BoolVar(&migrate, "migrate", false, "bring the database up to date first")
+	cmd.Flags().BoolVar(&first, "migrate", false, "bring the database up to date first")
 	return cmd
 }
 
-func serve(cmd *cobra.Command, migrate bool) error {
+func serve(cmd *cobra.Command, migrateFirst bool) error {
 	cfg, err := loadConfig(cmd)
 	if err != nil {
 		return err
 	}
 	log := newLogger(cmd.ErrOrStderr(), cfg.Log)
 	ctx := cmd.Context()
-	if migrate {
+	if migrateFirst {
 		opts, err := storeOptions(cfg, log)
 		if err != nil {
 			return err
 		}
-		if _, err := store.Migrate(ctx, opts); err != nil {
+		if _, err := migrate(ctx, opts); err != nil {
 			return err
 		}
 	}

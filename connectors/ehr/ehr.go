@@ -66,5 +66,8 @@ type Settings struct {
 	Clinic callback.ClinicID
 	Zone   *time.Location // the clinic's
 	Region string         // default region of phone numbers, e.g. "US"
-	Secret func(name string) (redact.Secret, error)
+	// Secret reads a secret from the environment variable or the file that the
+	// connector's configuration names, and returns an empty one when it names
+	// neither. name is for the error.
+	Secret func(name, env, file string) (redact.Secret, error)
 }

@@ -53,6 +53,7 @@ var owners = map[string][]string{
 	"golang.org/x/oauth2":                  {"internal/rest"},
 	"golang.org/x/time":                    {"internal/rest"},
 	"gorm.io":                              {"store"},
+	"modernc.org/sqlite":                   {"store"},
 }
 
 // testLibraries may be imported by test files and by the conformance suites.

@@ -1,0 +1,204 @@
+package fhirr4
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/fhir"
+	"github.com/ringback-health/ringback/internal/fault"
+	"github.com/ringback-health/ringback/internal/phone"
+	"github.com/ringback-health/ringback/internal/redact"
+	"github.com/ringback-health/ringback/mapping"
+)
+
+const (
+	// enoughCharts is when it is clear that a query does not identify.
+	enoughCharts = 5
+	// maxChartPages bounds a search whose answers do not fit.
+	maxChartPages = 20
+)
+
+// Patients searches by what identifies best and holds every answer against all of
+// the query: servers match names loosely, and a wrong chart is worse than none. A
+// chart that cannot be read is an error, because it may be the right one.
+func (c *Connector) Patients(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error) {
+	if !q.ID.IsEmpty() {
+		return c.patientByID(ctx, q)
+	}
+	searches := c.patientSearches(q)
+	if len(searches) == 0 {
+		return nil, fault.New(fault.Permanent, "search Patient", "a birth date alone finds nobody").
+			WithHint("give an id, a chart number, a name or a phone number")
+	}
+	for _, params := range searches {
+		charts, err := c.searchPatients(ctx, params, q)
+		if err != nil || len(charts) > 0 {
+			return charts, err
+		}
+	}
+	return nil, nil
+}
+
+func (c *Connector) patientByID(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error) {
+	if !mapping.ValidID(q.ID.Reveal()) {
+		return nil, nil // there is no such chart
+	}
+	raw, _, err := c.fhir.Read(ctx, "Patient", q.ID.Reveal())
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.chartIfFits(nil, raw, q)
+}
+
+// patientSearches returns the searches to try, one after the other until one has
+// an answer.
+func (c *Connector) patientSearches(q callback.PatientQuery) []url.Values {
+	base := url.Values{"_count": {strconv.Itoa(c.cfg.PageSize)}}
+	if !q.BirthDate.IsEmpty() {
+		base.Set("birthdate", escape(q.BirthDate.Reveal()))
+	}
+	with := func(param string, values ...string) url.Values {
+		v := url.Values{param: values}
+		for k, have := range base {
+			v[k] = have
+		}
+		return v
+	}
+	switch {
+	case !q.MRN.IsEmpty():
+		value := escape(q.MRN.Reveal())
+		if c.cfg.MRNSystem != "" {
+			value = escape(c.cfg.MRNSystem) + "|" + value
+		}
+		return []url.Values{with("identifier", value)}
+	case !q.Name.IsEmpty():
+		return nameSearches(q, with)
+	case !q.Phone.IsEmpty():
+		return []url.Values{with("phone", strings.Join(c.notations(q.Phone), ","))}
+	default:
+		return nil
+	}
+}
+
+// nameSearches searches by one word of the name at a time where a birth date
+// narrows it: a server compares a word with the beginning of a whole part, so that
+// the middle of "van der Berg" finds nothing, and people spell one of two names
+// differently more often than both.
+func nameSearches(q callback.PatientQuery, with func(string, ...string) url.Values) []url.Values {
+	words := searchWords(q.Name)
+	switch {
+	case len(words) == 0:
+		return nil
+	case q.BirthDate.IsEmpty():
+		return []url.Values{with("name", words...)}
+	case len(words) == 1:
+		return []url.Values{with("name", words[0])}
+	default:
+		return []url.Values{with("name", words[0]), with("name", words[len(words)-1])}
+	}
+}
+
+func (c *Connector) searchPatients(ctx context.Context, params url.Values, q callback.PatientQuery) ([]callback.Chart, error) {
+	opts := []fhir.SearchOption{fhir.MaxPages(maxChartPages)}
+	if c.cfg.SearchByPost {
+		opts = append(opts, fhir.SearchPost())
+	}
+	var charts []callback.Chart
+	for page, err := range c.fhir.Search(ctx, "Patient", params, opts...) {
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page.Bundle.Entries {
+			if e.ResourceType != "Patient" && e.Err == nil {
+				continue
+			}
+			if e.Err != nil {
+				err = e.Err
+			} else {
+				charts, err = c.chartIfFits(charts, e.Resource, q)
+			}
+			if err != nil {
+				return nil, unreadable("search Patient", err)
+			}
+			if len(charts) >= enoughCharts {
+				return charts, nil
+			}
+		}
+	}
+	return charts, nil
+}
+
+// chartIfFits adds the chart to the list if it fits all of the query and is not in
+// it yet.
+func (c *Connector) chartIfFits(charts []callback.Chart, raw []byte, q callback.PatientQuery) ([]callback.Chart, error) {
+	view, err := fhir.ParsePatient(raw)
+	if err != nil {
+		return nil, err
+	}
+	chart, err := mapping.Chart(raw, c.site)
+	if err != nil {
+		return nil, err
+	}
+	known := slices.ContainsFunc(charts, func(o callback.Chart) bool { return o.ID.Equal(chart.ID) })
+	if known || !c.fits(view, chart, q) {
+		return charts, nil
+	}
+	return append(charts, chart), nil
+}
+
+func (c *Connector) fits(view fhir.PatientView, chart callback.Chart, q callback.PatientQuery) bool {
+	number := func(i fhir.Identifier) bool {
+		return i.Value.EqualFold(q.MRN) && (c.cfg.MRNSystem == "" || i.System == c.cfg.MRNSystem)
+	}
+	named := func(n fhir.HumanName) bool { return sameName(q.Name, n) }
+	return (q.ID.IsEmpty() || q.ID.Equal(chart.ID)) &&
+		(q.MRN.IsEmpty() || slices.ContainsFunc(view.Identifiers, number)) &&
+		(q.Name.IsEmpty() || slices.ContainsFunc(view.Names, named)) &&
+		(q.BirthDate.IsEmpty() || q.BirthDate.Equal(chart.BirthDate)) &&
+		(q.Phone.IsEmpty() || slices.ContainsFunc(chart.Phones, c.e164(q.Phone).Equal))
+}
+
+// e164 reads a number, and leaves it as it is where it cannot be read.
+func (c *Connector) e164(number redact.Text) redact.Text {
+	if read, err := phone.Parse(number.Reveal(), c.site.Region); err == nil {
+		return read
+	}
+	return number
+}
+
+// notations are the ways in which a chart may hold a number: a server compares
+// them letter by letter.
+func (c *Connector) notations(number redact.Text) []string {
+	e164 := c.e164(number).Reveal()
+	national := phone.Display(redact.NewText(e164), c.site.Region).Reveal()
+	dashed := strings.NewReplacer("(", "", ") ", "-", " ", "-").Replace(national)
+	var list []string
+	for _, n := range []string{e164, digits(e164), digits(national), national, dashed} {
+		if n = escape(n); n != "" && !slices.Contains(list, n) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+func digits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// escape makes a text a single value of a search parameter (FHIR R4 search,
+// escaping).
+func escape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `,`, `\,`, `|`, `\|`, `$`, `\$`).Replace(s)
+}

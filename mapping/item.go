@@ -1,0 +1,155 @@
+package mapping
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/fhir"
+)
+
+// HashedVersion begins the version of a resource whose server does not version:
+// a hash of its content. Such a version must not be sent as If-Match.
+const HashedVersion = "sha256:"
+
+// Item reads a work item of ours: a Task, or an Appointment that was proposed.
+// State.Status is "" when the state cannot be understood; State.Native then says
+// what stands there. Leave such an item alone and show it to a person. The error
+// is a *fhir.TypeError or a *fhir.MemberError and means that nothing was read.
+func Item(raw []byte, s Site) (callback.Item, error) {
+	t, err := fhir.ResourceType(raw)
+	if err != nil {
+		return callback.Item{}, err
+	}
+	if callback.ResourceType(t) == callback.AppointmentResource {
+		return proposalItem(raw, s)
+	}
+	return taskItem(raw, s)
+}
+
+func taskItem(raw []byte, s Site) (callback.Item, error) {
+	view, err := fhir.ParseTask(raw)
+	if err != nil {
+		return callback.Item{}, err
+	}
+	item := callback.Item{
+		Type: callback.TaskResource, ID: view.Meta.ID, Version: version(view.Meta, raw),
+		UpdatedAt: view.Meta.LastUpdated, Markers: markers(view.Identifiers), Raw: raw,
+		State: callback.ItemState{
+			Status: itemStatusOf[view.Status], Native: nativeStatus(view.Status),
+			Owner: s.ownerName(view.Owner), Priority: readPriority(view.Priority),
+		},
+		Patient: phi(s.localID(view.For, "Patient")),
+	}
+	if view.ModifierExtension {
+		item.State.Status = ""
+	}
+	item.Appointments = taskAppointments(view, s)
+	for _, n := range view.Notes {
+		if n.Author.Reveal() != noteAuthor {
+			item.Notes = append(item.Notes, readNote(n, s))
+		}
+	}
+	item.State.Notes = len(item.Notes)
+	if ended(item.State.Status) {
+		item.Outcome = taskOutcome(view, raw)
+	}
+	return item, nil
+}
+
+// readPriority leaves out what is no priority. A Task without one is normal by
+// the letter of R4, but a server that drops the member must not look like
+// somebody who has lowered it.
+func readPriority(code string) callback.Priority {
+	if p := callback.Priority(code); p.Valid() {
+		return p
+	}
+	return ""
+}
+
+func readNote(a fhir.Annotation, s Site) callback.ItemNote {
+	by := a.Author.Reveal()
+	if by == "" {
+		by = s.person(a.AuthorReference)
+	}
+	at, _ := a.Time.Range(s.zone())
+	if a.Time.IsZero() {
+		at = a.Time.Time
+	}
+	return callback.ItemNote{By: by, At: at, Text: a.Text}
+}
+
+// taskAppointments are the appointments of this EHR that the Task points to.
+func taskAppointments(view fhir.TaskView, s Site) []string {
+	var ids []string
+	add := func(r fhir.Reference) {
+		if id := s.localID(r, "Appointment"); id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	add(view.Focus)
+	for _, p := range view.Outputs {
+		add(p.Value.Reference())
+	}
+	return ids
+}
+
+// taskOutcome returns how an ended Task says it ended, "" when it does not. What
+// staff wrote in words of their own goes before what Ringback had written.
+func taskOutcome(view fhir.TaskView, raw []byte) callback.Outcome {
+	var task struct {
+		Output []json.RawMessage `json:"output"`
+	}
+	_ = json.Unmarshal(raw, &task) // view could be read, so this can
+	var own, foreign callback.Outcome
+	for _, element := range task.Output {
+		o := readOutput(element)
+		if o.key().own() {
+			own = cmp.Or(own, o.outcome())
+		} else if strings.EqualFold(strings.TrimSpace(o.Type.Text), OutputOutcome) {
+			foreign = cmp.Or(foreign, o.outcome())
+		}
+	}
+	said := outcomeOf(view.BusinessStatus)
+	if codeIn(view.BusinessStatus, SystemStatus) != "" {
+		own, said = cmp.Or(own, said), ""
+	}
+	return cmp.Or(foreign, said, outcomeOf(view.StatusReason), own)
+}
+
+// outcomeOf returns the outcome that a concept names by code, or by its text.
+func outcomeOf(c fhir.Concept) callback.Outcome {
+	if o := callback.Outcome(codeIn(c, SystemOutcome)); o.Closes() {
+		return o
+	}
+	word := strings.ToLower(strings.TrimSpace(c.Text.Reveal()))
+	for _, o := range callback.ClosingOutcomes {
+		if word == strings.ToLower(outcomeTitles[o]) || strings.NewReplacer(" ", "-", "_", "-").Replace(word) == string(o) {
+			return o
+		}
+	}
+	return ""
+}
+
+// version returns the server's version of a resource, or a hash of its content
+// that does not depend on white space and the order of members.
+func version(m fhir.Meta, raw []byte) string {
+	if m.VersionID != "" {
+		return m.VersionID
+	}
+	var content any
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.UseNumber()
+	canonical := raw
+	if dec.Decode(&content) == nil {
+		if b, err := json.Marshal(content); err == nil {
+			canonical = b
+		}
+	}
+	sum := sha256.Sum256(canonical)
+	return HashedVersion + hex.EncodeToString(sum[:16])
+}

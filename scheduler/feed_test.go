@@ -1,0 +1,306 @@
+package scheduler_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/internal/intake"
+	"github.com/ringback-health/ringback/internal/redact"
+	"github.com/ringback-health/ringback/sandbox"
+)
+
+func contains(s, sub string) bool { return strings.Contains(s, sub) }
+
+func TestBookingClosesAndCancellationReopens(t *testing.T) {
+	w := newWorld(t)
+	ann := w.ann()
+	w.poll()
+	id := w.ask("1", nil)
+	w.deliver()
+	if r := w.record(id); r.Patient.Resolution != callback.Certain || r.Patient.Keys.EHRID.Reveal() != ann {
+		t.Fatalf("chart %s by %s", r.Patient.Resolution, r.Patient.How)
+	}
+	w.clock.Advance(time.Hour)
+	visit := w.book(ann, "")
+	w.poll()
+	r := w.record(id)
+	ev, ok := r.EvidenceOf(ehrID, visit)
+	if r.Status != callback.Closed || r.Outcome != callback.Booked || !ok || ev.Verdict != callback.Strong || ev.State != callback.Credited {
+		t.Fatalf("%s %s %+v", r.Status, r.Outcome, ev)
+	}
+	w.deliver()
+	_, members := w.task(id)
+	if members["status"] != "completed" || !contains(w.rawTask(id), "Appointment/"+visit) {
+		t.Errorf("the item should be completed and name the visit: %v", members)
+	}
+
+	_, err := w.front.CancelAppointment(visit, "patient cancelled")
+	w.must(err)
+	w.poll()
+	if r := w.record(id); r.Status != callback.InProgress || r.Review {
+		t.Fatalf("cancelled, and the callback is %s", r.Status)
+	}
+	w.deliver()
+	if _, members := w.task(id); members["status"] != "in-progress" {
+		t.Errorf("the item should be open again: %v", members["status"])
+	}
+	w.poll() // our own write coming back
+	if r := w.record(id); r.Status != callback.InProgress {
+		t.Errorf("our own write was taken for staff's: %s", r.Status)
+	}
+
+	w.clock.Advance(time.Hour)
+	w.book(ann, "")
+	w.poll()
+	if r := w.record(id); r.Status != callback.Closed {
+		t.Errorf("another booking closes it again: %s", r.Status)
+	}
+}
+
+func (w *world) rawTask(id callback.ID) string {
+	r, _ := w.task(id)
+	return string(r.Raw)
+}
+
+// TestNothingClosesOnOldOrDoubtfulVisits walks through what must not close.
+func TestNothingClosesOnOldOrDoubtfulVisits(t *testing.T) {
+	t.Run("booked before the call", func(t *testing.T) {
+		w := newWorld(t)
+		ann := w.ann()
+		w.book(ann, "")
+		w.clock.Advance(time.Hour)
+		id := w.ask("1", nil)
+		w.deliver()
+		w.poll()
+		w.poll()
+		if r := w.record(id); r.Status == callback.Closed || r.Review {
+			t.Errorf("%s, review %v", r.Status, r.Review)
+		}
+	})
+	t.Run("only the phone number fits", func(t *testing.T) {
+		w := newWorld(t)
+		ann := w.ann()
+		w.poll()
+		id := w.ask("1", func(s *intake.Submission) { s.Name, s.BirthDate, s.Category = redact.Text{}, redact.Text{}, "" })
+		w.deliver()
+		w.clock.Advance(time.Hour)
+		w.book(ann, "")
+		w.poll()
+		if r := w.record(id); r.Status == callback.Closed || !r.Review {
+			t.Errorf("%s, review %v, chart %s", r.Status, r.Review, r.Patient.Resolution)
+		}
+	})
+	t.Run("a sibling on the same number", func(t *testing.T) {
+		w := newWorld(t)
+		w.ann()
+		bob, err := w.front.RegisterPatient(sandbox.NewPatient{Family: "Lee", Given: "Bob", BirthDate: "2015-01-01", Phone: "212-555-0101"})
+		w.must(err)
+		w.poll()
+		id := w.ask("1", nil)
+		w.deliver()
+		w.clock.Advance(time.Hour)
+		w.book(bob.ID, "")
+		w.poll()
+		if r := w.record(id); r.Status == callback.Closed {
+			t.Error("closed on the sibling's visit")
+		}
+	})
+	t.Run("a question about benefits", func(t *testing.T) {
+		w := newWorld(t)
+		ann := w.ann()
+		w.poll()
+		id := w.ask("1", func(s *intake.Submission) { s.Category = string(callback.BenefitsBilling) })
+		w.deliver()
+		w.clock.Advance(time.Hour)
+		task, _ := w.task(id)
+		w.book(ann, task.ID)
+		w.poll()
+		if r := w.record(id); r.Status == callback.Closed || r.Review {
+			t.Errorf("%s, review %v", r.Status, r.Review)
+		}
+	})
+}
+
+// TestExactEvidence: the visit names our work item; nothing else is known.
+func TestExactEvidence(t *testing.T) {
+	w := newWorld(t)
+	w.poll()
+	id := w.ask("1", func(s *intake.Submission) {
+		s.Name, s.BirthDate, s.Phone, s.Category = redact.Text{}, redact.Text{}, redact.Text{}, ""
+		s.Email = redact.NewText("a@example.org")
+	})
+	w.deliver()
+	task, _ := w.task(id)
+	visit := w.book(w.ann(), task.ID)
+	w.poll()
+	r := w.record(id)
+	if ev, _ := r.EvidenceOf(ehrID, visit); r.Status != callback.Closed || ev.Verdict != callback.Exact {
+		t.Errorf("%s %+v", r.Status, ev)
+	}
+}
+
+// TestOneVisitAnswersOneCallback: two callbacks of one patient, one visit.
+func TestOneVisitAnswersOneCallback(t *testing.T) {
+	w := newWorld(t)
+	ann := w.ann()
+	w.poll()
+	one := w.ask("1", nil)
+	two := w.ask("2", func(s *intake.Submission) { s.Category = string(callback.RescheduleCancel) })
+	w.deliver()
+	if one == two {
+		t.Fatal("two requests about different things became one")
+	}
+	task, _ := w.task(one)
+	w.clock.Advance(time.Hour)
+	w.book(ann, task.ID) // staff say which one it answers
+	w.poll()
+	if a, b := w.record(one), w.record(two); a.Status != callback.Closed || b.Status == callback.Closed {
+		t.Errorf("%s, %s", a.Status, b.Status)
+	}
+}
+
+// TestLateChart: the chart of a new patient appears after the call, the visit
+// with it.
+func TestLateChart(t *testing.T) {
+	w := newWorld(t)
+	w.poll()
+	id := w.ask("1", func(s *intake.Submission) { s.Category = string(callback.NewPatient) })
+	w.deliver()
+	if r := w.record(id); r.Patient.Resolution != callback.NoChart {
+		t.Fatalf("chart %s", r.Patient.Resolution)
+	}
+	w.clock.Advance(time.Hour)
+	visit := w.book(w.ann(), "")
+	w.poll()
+	r := w.record(id)
+	if ev, _ := r.EvidenceOf(ehrID, visit); r.Status != callback.Closed || ev.Verdict != callback.Strong {
+		t.Errorf("%s, chart %s, %+v", r.Status, r.Patient.Resolution, ev)
+	}
+}
+
+// TestFailedIsNotEmpty: a feed that fails moves nothing, and what happened
+// meanwhile is seen later.
+func TestFailedIsNotEmpty(t *testing.T) {
+	w := newWorld(t)
+	ann := w.ann()
+	w.poll()
+	id := w.ask("1", nil)
+	w.deliver()
+	before, err := w.ledger.FeedState(t.Context(), clinic, ehrID, callback.FeedAppointments)
+	w.must(err)
+	w.clock.Advance(time.Hour)
+	w.book(ann, "")
+	w.fault(sandbox.Fault{Method: http.MethodGet, PathPrefix: "/Appointment", Action: sandbox.ActionStatus, Status: 500})
+	if err := w.Poll(t.Context(), ehrID, callback.FeedAppointments); err == nil {
+		t.Fatal("the poll should fail")
+	}
+	after, err := w.ledger.FeedState(t.Context(), clinic, ehrID, callback.FeedAppointments)
+	w.must(err)
+	if !after.Watermark.Equal(before.Watermark) || after.LastError == "" || !after.LastSuccess.Equal(before.LastSuccess) || !after.LastAttempt.After(before.LastAttempt) {
+		t.Errorf("before %+v\nafter %+v", before, after)
+	}
+	w.ehr.Faults().Clear()
+	w.poll()
+	if r := w.record(id); r.Status != callback.Closed {
+		t.Errorf("the booking was missed: %s", r.Status)
+	}
+}
+
+// TestOutageOfDays: what was booked during an outage is found afterwards.
+func TestOutageOfDays(t *testing.T) {
+	w := newWorld(t)
+	ann := w.ann()
+	w.poll()
+	id := w.ask("1", nil)
+	w.deliver()
+	w.clock.Advance(time.Hour)
+	w.book(ann, "")
+	for range 100 { // enough for many pages
+		w.book(ann, "")
+	}
+	w.clock.Advance(72 * time.Hour)
+	w.poll()
+	if r := w.record(id); r.Status != callback.Closed {
+		t.Errorf("%s", r.Status)
+	}
+}
+
+// TestReplayChangesNothing: reading the feed from the start again.
+func TestReplayChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	ann := w.ann()
+	w.poll()
+	id := w.ask("1", nil)
+	w.deliver()
+	w.clock.Advance(time.Hour)
+	w.book(ann, "")
+	w.poll()
+	w.deliver()
+	before := w.record(id)
+	for _, f := range callback.Feeds {
+		st, err := w.ledger.FeedState(t.Context(), clinic, ehrID, f)
+		w.must(err)
+		st.Watermark = time.Time{}
+		w.must(w.ledger.SaveFeedState(t.Context(), st))
+	}
+	w.poll()
+	w.poll()
+	if after := w.record(id); after.Revision != before.Revision || len(after.Timeline) != len(before.Timeline) {
+		t.Errorf("revision %d to %d, %d to %d events", before.Revision, after.Revision, len(before.Timeline), len(after.Timeline))
+	}
+}
+
+// TestPageOfAnEarlierLife: a page was stored, and Ringback died before it was read.
+func TestPageOfAnEarlierLife(t *testing.T) {
+	w := newWorld(t)
+	ann := w.ann()
+	w.poll()
+	id := w.ask("1", nil)
+	w.deliver()
+	st, err := w.ledger.FeedState(t.Context(), clinic, ehrID, callback.FeedAppointments)
+	w.must(err)
+	w.clock.Advance(time.Hour)
+	visit := w.book(ann, "")
+	var body []byte
+	for page, err := range w.connector.Changes(t.Context(), callback.FeedAppointments, st.Watermark) {
+		w.must(err)
+		body = page
+	}
+	// The earlier life stored the page, and even the appointment, and weighed nothing.
+	w.must(w.ledger.SavePage(t.Context(), callback.Page{ID: callback.NewID(), Clinic: clinic, EHR: ehrID, Feed: callback.FeedAppointments,
+		FetchedAt: w.clock.Now(), NotBefore: st.LastSuccess, Body: body}))
+	changes, err := w.connector.Interpret(callback.FeedAppointments, body)
+	w.must(err)
+	for _, a := range changes.Appointments {
+		a.Clinic, a.EHR, a.FirstSeen = clinic, ehrID, w.clock.Now()
+		_, _, err := w.ledger.SaveAppointment(t.Context(), a)
+		w.must(err)
+	}
+	w.fault(sandbox.Fault{Method: http.MethodGet, PathPrefix: "/Appointment", Action: sandbox.ActionStatus, Status: 500})
+	if err := w.Poll(t.Context(), ehrID, callback.FeedAppointments); err == nil {
+		t.Fatal("the EHR should be down")
+	}
+	if r := w.record(id); r.Status != callback.Closed {
+		t.Errorf("the stored page was not read: %s, visit %s", r.Status, visit)
+	}
+}
+
+// TestBadEntry: one entry that cannot be read does not hide the others.
+func TestUnreadablePage(t *testing.T) {
+	w := newWorld(t)
+	ann := w.ann()
+	w.poll()
+	id := w.ask("1", nil)
+	w.deliver()
+	w.must(w.ledger.SavePage(t.Context(), callback.Page{ID: callback.NewID(), Clinic: clinic, EHR: ehrID, Feed: callback.FeedAppointments,
+		FetchedAt: w.clock.Now(), Body: []byte("<html>login</html>")}))
+	w.clock.Advance(time.Hour)
+	w.book(ann, "")
+	w.poll()
+	if r := w.record(id); r.Status != callback.Closed {
+		t.Errorf("%s", r.Status)
+	}
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/ringback-health/ringback/callback"
+)
+
+// Lagging returns links that the EHR has something to learn through and that are
+// due at now, oldest first.
+func (s *Store) Lagging(ctx context.Context, now time.Time, limit int) ([]callback.Lag, error) {
+	var lags []callback.Lag
+	// Spelled as in the index links_lagging.
+	err := s.one(ctx).Model(&linkRow{}).
+		Select("id AS link, callback_id AS callback, ehr").
+		Where("holds < wanted AND state IN ('pending', 'sending', 'synced')").
+		Where("next_attempt_at IS NULL OR next_attempt_at <= ?", instant(now)).
+		Order("id").Limit(atMost(limit)).Scan(&lags).Error
+	return lags, s.fail("find what lags", err)
+}
+
+// LinkByID returns one link.
+func (s *Store) LinkByID(ctx context.Context, id callback.ID) (callback.Link, error) {
+	return s.link(s.one(ctx).Where("id = ?", id))
+}
+
+// LinkByRemote returns the link to a resource of an EHR.
+func (s *Store) LinkByRemote(ctx context.Context, ehr callback.EHRID, t callback.ResourceType, remoteID string) (callback.Link, error) {
+	return s.link(s.one(ctx).Where("ehr = ? AND type = ? AND remote_id = ? AND remote_id <> ''", ehr, t, plain(remoteID)))
+}
+
+func (s *Store) link(q *gorm.DB) (callback.Link, error) {
+	var r linkRow
+	if err := q.Take(&r).Error; err != nil {
+		return callback.Link{}, s.fail("read a link", err)
+	}
+	return r.link(), nil
+}
+
+// Links returns links, newest first, and the id to continue after.
+func (s *Store) Links(ctx context.Context, f callback.LinkFilter) (page []callback.Link, next callback.ID, err error) {
+	size := pageSize(f.Limit)
+	q := s.one(ctx)
+	if f.Clinic != "" {
+		q = q.Where("clinic = ?", f.Clinic)
+	}
+	if f.State != "" {
+		q = q.Where("state = ?", f.State)
+	}
+	if f.After != "" {
+		q = q.Where("id < ?", f.After)
+	}
+	var rows []linkRow
+	if err := q.Order("id DESC").Limit(size + 1).Find(&rows).Error; err != nil {
+		return nil, "", s.fail("list links", err)
+	}
+	if len(rows) > size {
+		rows = rows[:size]
+		next = rows[size-1].ID
+	}
+	for _, r := range rows {
+		page = append(page, r.link())
+	}
+	return page, next, nil
+}
+
+// SaveLink stores l where the stored row still has l.Lock and returns it as
+// stored, with the new Lock. What the link ties together does not change.
+func (s *Store) SaveLink(ctx context.Context, l callback.Link) (callback.Link, error) {
+	var stored linkRow
+	err := s.write(ctx, "store a link", func(tx *gorm.DB) error {
+		err := updateLink(tx, newLinkRow(l, 0, 0), linkChanges)
+		if err != nil && !errors.Is(err, errLostRace) {
+			return err
+		}
+		stored = linkRow{}
+		if missing := tx.Where("id = ?", l.ID).Take(&stored).Error; missing != nil {
+			return missing
+		}
+		if err != nil {
+			return fmt.Errorf("link %s: %w", l.ID, callback.ErrConflict)
+		}
+		return nil
+	})
+	if err != nil {
+		return callback.Link{}, err
+	}
+	return stored.link(), nil
+}
+
+// updateLink stores the columns of a link under its lock and moves the lock.
+func updateLink(tx *gorm.DB, r linkRow, columns []string) error {
+	read := r.Lock
+	r.Lock++
+	done := tx.Model(&linkRow{}).Where("id = ? AND lock = ?", r.ID, read).Select(columns).Updates(r)
+	if done.Error != nil {
+		return linkTaken(done.Error)
+	}
+	if done.RowsAffected != 1 {
+		return errLostRace
+	}
+	return nil
+}
+
+// linkTaken says what it means that a link cannot stand beside another.
+func linkTaken(err error) error {
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		return fmt.Errorf("another link has its id or its resource in the EHR: %w", callback.ErrConflict)
+	}
+	return err
+}
