@@ -88,6 +88,14 @@ func TestFaultChoosesItsRequests(t *testing.T) {
 	if got := e.Faults().List(); len(got) != 1 || got[0].Acted != 2 {
 		t.Errorf("list: %+v", got)
 	}
+	// Of two that match, the first one acts and the other waits.
+	e.Faults().Clear()
+	e.set(sandbox.Fault{Action: sandbox.ActionStatus, Status: 500, Times: 1})
+	e.set(sandbox.Fault{Action: sandbox.ActionStatus, Status: 503, Times: 1})
+	e.do(500, "GET", "/Task", "")
+	e.do(503, "GET", "/Task", "")
+	e.do(http.StatusOK, "GET", "/Task", "")
+	e.Faults().Clear()
 	e.set(sandbox.Fault{Action: sandbox.ActionStatus, Status: 500, PathPrefix: "/token"})
 	e.do(500, "POST", e.root+"/token", "")
 	e.Faults().Clear()

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/sandbox"
@@ -55,16 +56,32 @@ func TestStoreErrors(t *testing.T) {
 	}
 }
 
+func TestSeed(t *testing.T) {
+	server := sandbox.New(sandbox.Options{})
+	own := []byte(`{"resourceType":"Task","id":"own","status":"requested","intent":"order"}`)
+	if err := server.Seed([]byte(task), own, own); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := server.Store().Read("Task", "own"); err != nil || r.VersionID != "2" || len(server.Store().List("Task")) != 2 {
+		t.Errorf("seeded twice: version %s, %v", r.VersionID, err)
+	}
+	for _, bad := range []string{`x`, `{"resourceType":"Observation"}`, `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Task"}}]}`, `{"resourceType":"Bundle","entry":[{}]}`} {
+		if err := server.Seed([]byte(bad)); status(t, err) != http.StatusBadRequest {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
 // TestLastUpdatedIsUnique writes while the clock stands still.
 func TestLastUpdatedIsUnique(t *testing.T) {
-	store := sandbox.New(sandbox.Options{Clock: clock.NewManual(monday)}).Store()
+	store := sandbox.New(sandbox.Options{Clock: clock.NewManual(monday.Add(750 * time.Microsecond))}).Store()
 	for i := range 5 {
 		r, err := store.Create([]byte(task))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ahead := r.LastUpdated.Sub(monday).Milliseconds(); ahead != int64(i) {
-			t.Errorf("write %d stands %d ms ahead of the clock", i, ahead)
+		if want := monday.Add(time.Duration(i) * time.Millisecond); !r.LastUpdated.Equal(want) {
+			t.Errorf("write %d: got %v, want %v", i, r.LastUpdated, want)
 		}
 	}
 }

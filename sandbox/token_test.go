@@ -31,6 +31,7 @@ func TestToken(t *testing.T) {
 		"basic, encoded":     {200, grant, basic("ringback", "a+b%2Bc")},
 		"wrong secret":       {401, grant + "&" + form("client_id", "ringback", "client_secret", "x"), ""},
 		"wrong client":       {401, grant, basic("other", "a+b%2Bc")},
+		"basic, not encoded": {401, grant, basic("ringback", "a b%zz")},
 		"no client":          {401, grant, ""},
 		"another grant":      {400, form("grant_type", "password", "client_id", "ringback", "client_secret", "a b+c"), ""},
 		"no scope it grants": {400, form("grant_type", "client_credentials", "scope", "openid system/Task.x system/Task.", "client_id", "ringback", "client_secret", "a b+c"), ""},

@@ -143,7 +143,8 @@ type queue interface {
 	start(ctx context.Context) error
 	stop(ctx context.Context) error
 	sync(ctx context.Context, links []callback.Lag) error
-	poll(ctx context.Context, id callback.EHRID, f callback.Feed) error
+	// poll reports whether the job was accepted; it is not while one waits or runs.
+	poll(ctx context.Context, f FeedArgs) (accepted bool, err error)
 }
 
 func openQueue(ctx context.Context, o Options, w *Worker) (queue, error) {
@@ -269,9 +270,9 @@ func (q *riverQueue[TTx]) sync(ctx context.Context, links []callback.Lag) error 
 	return err
 }
 
-func (q *riverQueue[TTx]) poll(ctx context.Context, id callback.EHRID, f callback.Feed) error {
-	_, err := q.client.Insert(ctx, FeedArgs{EHR: id, Feed: f}, nil)
-	return err
+func (q *riverQueue[TTx]) poll(ctx context.Context, f FeedArgs) (bool, error) {
+	res, err := q.client.Insert(ctx, f, nil)
+	return err == nil && !res.UniqueSkippedAsDuplicate, err
 }
 
 // levelHandler passes on records from a level on.

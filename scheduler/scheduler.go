@@ -152,14 +152,12 @@ func (s *Scheduler) Stop(ctx context.Context) error {
 // Wake makes the sweep run now. It never blocks.
 func (s *Scheduler) Wake() { s.sweep.Wake() }
 
-// PollNow asks for a poll of all feeds of an EHR now.
-func (s *Scheduler) PollNow(ctx context.Context, id callback.EHRID) error {
+// PollNow asks for a poll of all feeds of an EHR that begins after now: a push
+// from the EHR, or a person, knows of something new. It never blocks.
+func (s *Scheduler) PollNow(id callback.EHRID) {
 	for _, f := range callback.Feeds {
-		if err := s.queue.poll(ctx, id, f); err != nil {
-			return err
-		}
+		s.sweep.Poll(FeedArgs{EHR: id, Feed: f})
 	}
-	return nil
 }
 
 // Worker does the work of each job; it has no goroutines and can be called directly.

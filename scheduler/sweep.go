@@ -3,6 +3,8 @@ package scheduler
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,12 +37,16 @@ type sweeper struct {
 	every  time.Duration
 	wake   chan struct{}
 
+	mu    sync.Mutex
+	asked map[FeedArgs]bool // polls that were asked for and not yet accepted by the queue
+
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
 
 func newSweeper(o Options, q queue) *sweeper {
-	return &sweeper{ledger: o.Ledger, queue: q, clock: o.Clock, log: o.Logger, every: o.SweepEvery, wake: make(chan struct{}, 1)}
+	return &sweeper{ledger: o.Ledger, queue: q, clock: o.Clock, log: o.Logger, every: o.SweepEvery,
+		wake: make(chan struct{}, 1), asked: map[FeedArgs]bool{}}
 }
 
 // Start begins to sweep in the background.
@@ -65,6 +71,15 @@ func (s *sweeper) Wake() {
 	}
 }
 
+// Poll asks for a poll of a feed that begins after now; it never blocks. One that
+// is under way already does not count, so it is asked again until it is accepted.
+func (s *sweeper) Poll(f FeedArgs) {
+	s.mu.Lock()
+	s.asked[f] = true
+	s.mu.Unlock()
+	s.Wake()
+}
+
 func (s *sweeper) run(ctx context.Context) {
 	tick := time.NewTicker(s.every)
 	defer tick.Stop()
@@ -81,11 +96,33 @@ func (s *sweeper) run(ctx context.Context) {
 	}
 }
 
-// runOnce hands the links that lag to the queue and returns how many there were.
+// runOnce hands the links that lag, and the polls that were asked for, to the
+// queue and returns how many links there were.
 func (s *sweeper) runOnce(ctx context.Context) (int, error) {
+	if err := s.polls(ctx); err != nil {
+		return 0, err
+	}
 	lags, err := s.ledger.Lagging(ctx, s.clock.Now(), lagsAtOnce)
 	if err != nil || len(lags) == 0 {
 		return 0, err
 	}
 	return len(lags), s.queue.sync(ctx, lags)
+}
+
+func (s *sweeper) polls(ctx context.Context) error {
+	s.mu.Lock()
+	asked := slices.Collect(maps.Keys(s.asked))
+	s.mu.Unlock()
+	for _, f := range asked {
+		accepted, err := s.queue.poll(ctx, f)
+		if err != nil {
+			return err
+		}
+		if accepted {
+			s.mu.Lock()
+			delete(s.asked, f)
+			s.mu.Unlock()
+		}
+	}
+	return nil
 }

@@ -48,9 +48,7 @@ func (m *morning) until(ctx context.Context, ok func() (bool, error)) error {
 }
 
 // pollNow makes the daemon look at the EHR now instead of in a second.
-func (m *morning) pollNow(ctx context.Context) error {
-	return m.app.scheduler.PollNow(ctx, "sandbox")
-}
+func (m *morning) pollNow() { m.app.scheduler.PollNow("sandbox") }
 
 // filed waits until every callback stands in the EHR's inbox.
 func (m *morning) filed(ctx context.Context) error {
@@ -79,9 +77,7 @@ func (m *morning) taskOf(ctx context.Context, name string) (string, error) {
 
 // closed waits until a callback is closed because of a visit and says why.
 func (m *morning) closed(ctx context.Context, name string) error {
-	if err := m.pollNow(ctx); err != nil {
-		return err
-	}
+	m.pollNow()
 	rec, err := m.await(ctx, name, "closed on the booking", func(r callback.Record) bool { return r.Status == callback.Closed })
 	if err != nil {
 		return err
@@ -132,9 +128,7 @@ func (m *morning) bookings(ctx context.Context) error {
 	if _, err := m.book("patient-07", 2, ""); err != nil {
 		return err
 	}
-	if err := m.pollNow(ctx); err != nil {
-		return err
-	}
+	m.pollNow()
 	rec, err := m.await(ctx, "james", "a review", func(r callback.Record) bool { return r.Review })
 	if err != nil {
 		return err
@@ -242,9 +236,7 @@ func (m *morning) fallsThrough(ctx context.Context) error {
 	if _, err := m.desk.CancelAppointment(visit.ID, "patient cancelled"); err != nil {
 		return err
 	}
-	if err := m.pollNow(ctx); err != nil {
-		return err
-	}
+	m.pollNow()
 	rec, err := m.await(ctx, "garcia", "open again", func(r callback.Record) bool { return r.Status.Open() })
 	if err != nil {
 		return err

@@ -227,13 +227,15 @@ func (r *importResult) count(t callback.Taken, dryRun bool) string {
 	}
 }
 
-// submit makes a submission of a session. A number that cannot be dialled is
-// kept as text for a person, never dropped.
+// submit makes a submission of a session. A caller without a number is one who
+// withheld it; a number that cannot be dialled is kept as text for a person.
 func submit(desk *intake.Desk, f importFlags, region string) func(context.Context, calls.Session) (callback.Taken, error) {
 	return func(ctx context.Context, s calls.Session) (callback.Taken, error) {
 		sub := intake.Submission{Source: f.format, SourceID: s.ID, Clinic: f.clinic, ReceivedAt: s.StartedAt,
 			Name: s.FromName, Phone: s.From, Raw: rawSession(s)}
-		if _, err := numbers.Parse(s.From.Reveal(), region); err != nil && !errors.Is(err, numbers.ErrWithheld) {
+		if _, err := numbers.Parse(s.From.Reveal(), region); errors.Is(err, numbers.ErrWithheld) {
+			sub.Phone = redact.NewText("anonymous")
+		} else if err != nil {
 			sub.Phone = redact.Text{}
 			sub.Text = redact.NewText("Number as the phone system wrote it: " + s.From.Reveal())
 		}

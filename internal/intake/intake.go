@@ -28,7 +28,7 @@ type Submission struct {
 	Clinic     string
 	ReceivedAt time.Time // zero: now
 	Name       redact.Text
-	Phone      redact.Text // any notation; a withheld number is empty or says so
+	Phone      redact.Text // any notation; "anonymous" and its like when it was withheld
 	Email      redact.Text
 	BirthDate  redact.Text // YYYY-MM-DD
 	MRN        redact.Text
@@ -158,7 +158,7 @@ func (d *Desk) check(s Submission, now time.Time) (callback.Request, Clinic, err
 		received = now
 	}
 	number, err := phone.Parse(s.Phone.Reveal(), clinic.Region)
-	if err != nil && !errors.Is(err, phone.ErrWithheld) {
+	if ok && err != nil && !errors.Is(err, phone.ErrWithheld) {
 		fail("caller.phone", err.Error()+"; send it as +15551234567, or leave it out when it was withheld")
 	}
 	if !s.BirthDate.IsEmpty() {
@@ -176,9 +176,8 @@ func (d *Desk) check(s Submission, now time.Time) (callback.Request, Clinic, err
 			fail(fmt.Sprintf("preferred_times[%d]", i), "needs a start and a later end")
 		}
 	}
-	if number.IsEmpty() && s.Email.IsEmpty() && s.Name.IsEmpty() && s.Text.IsEmpty() &&
-		s.MRN.IsEmpty() && s.EHRID.IsEmpty() && !errors.Is(err, phone.ErrWithheld) {
-		fail("caller", "says nothing about who called; send at least one of phone, email and name")
+	if s.Phone.IsEmpty() && s.Email.IsEmpty() && s.Name.IsEmpty() && s.Text.IsEmpty() && s.MRN.IsEmpty() && s.EHRID.IsEmpty() {
+		fail("caller", "says nothing about who called; send at least a phone number, a name or an e-mail address, or the phone number \"anonymous\" when it was withheld")
 	}
 	if len(bad.Fields) > 0 {
 		return callback.Request{}, Clinic{}, &bad

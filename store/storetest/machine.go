@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -20,17 +21,21 @@ import (
 // links that the domain says lag.
 func machine(t *testing.T, l Ledger) {
 	n := 0
+	names := slices.Sorted(maps.Keys(changes))
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
-		req := request(here, n)
-		m := &model{l: l, n: n, now: noon, rec: newCallback(t, l, req)}
-		actions := map[string]func(*rapid.T){"": m.check}
-		for name, change := range changes {
-			actions[name] = func(rt *rapid.T) { m.update(rt, change) }
+		m := &model{l: l, n: n, now: noon, rec: newCallback(t, l, request(here, n))}
+		for _, name := range rapid.SliceOfN(rapid.SampledFrom(append(names, "save a link", "merge")), 10, 25).Draw(rt, "operations") {
+			switch name {
+			case "save a link":
+				m.saveLink(rt)
+			case "merge":
+				m.merge(rt)
+			default:
+				m.update(rt, changes[name])
+			}
+			m.check(rt)
 		}
-		actions["save link"] = m.saveLink
-		actions["merge"] = m.merge
-		rt.Repeat(actions)
 	})
 }
 
