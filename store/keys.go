@@ -55,7 +55,7 @@ func LoadKeys(file string) (*Keys, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, keysFault(op, "there is no "+file, err).
-			WithHint("restore it from your backup; only for a new ledger, make one with: ringback keys")
+			WithHint("restore it from your backup; for a new ledger, make one with: ringback migrate")
 	}
 	if err != nil {
 		return nil, keysFault(op, file+" cannot be read", err).WithHint("the user that runs Ringback must own it")

@@ -39,8 +39,8 @@ func newImport() *cobra.Command {
 every call from outside that no person answered. It prints what it did with every
 row. Importing the same log again changes nothing.
 
-A row that is damaged is named and skipped, the rest is imported, and the exit
-code is 1, so that somebody looks.`,
+A row that is damaged, or a call that cannot be taken, is named and skipped; the
+rest is imported, and the exit code is 1, so that somebody looks.`,
 		Example: "  ringback import Master.csv --clinic main-street --format asterisk --dry-run",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runImport(cmd, args[0], f) },
@@ -74,6 +74,7 @@ type importResult struct {
 	Callbacks int            `json:"callbacks"`
 	Merged    int            `json:"merged"`
 	Known     int            `json:"known"`
+	Refused   int            `json:"refused"`
 	Ignored   map[string]int `json:"ignored"`
 	Explained map[string]int `json:"rows_explained"`
 	Damaged   int            `json:"rows_damaged"`
@@ -120,8 +121,8 @@ func runImport(cmd *cobra.Command, file string, f importFlags) error {
 	} else {
 		printSummary(cmd.OutOrStdout(), res)
 	}
-	if err == nil && res.Damaged > 0 {
-		return found("%d rows of %s are damaged and were skipped; look at them, or export the log again and import it again", res.Damaged, file)
+	if err == nil && res.Damaged+res.Refused > 0 {
+		return found("%d rows of %s are damaged and %d calls were not taken; look at them, mend the cause and import the log again", res.Damaged, file, res.Refused)
 	}
 	return err
 }
@@ -186,24 +187,23 @@ func importSessions(ctx context.Context, w io.Writer, sessions []calls.Session, 
 		did := "nothing to do"
 		if s.Verdict.NeedsCallback() {
 			taken, err := take(ctx, s)
-			if err != nil {
-				return fmt.Errorf("%s; everything before it is imported, import the log again to go on", describe(s, err))
+			var invalid *intake.Invalid
+			switch {
+			case err == nil:
+				did = res.count(taken, f.dryRun)
+			case errors.As(err, &invalid):
+				res.Refused++
+				did = "NOT TAKEN, " + invalid.Error()
+			default:
+				return fmt.Errorf("the call of rows %s cannot be stored: %s; everything before it is imported, import the log again to go on",
+					spanOf(s.Rows), fault.Describe(err))
 			}
-			did = res.count(taken, f.dryRun)
 		} else {
 			res.Ignored[string(s.Verdict)]++
 		}
 		fmt.Fprintf(w, "rows %-8s %s  %-18s %s: %s\n", spanOf(s.Rows), s.StartedAt.UTC().Format(time.RFC3339), s.Verdict, did, strings.Join(s.Reasons, "; "))
 	}
 	return nil
-}
-
-func describe(s calls.Session, err error) string {
-	var invalid *intake.Invalid
-	if errors.As(err, &invalid) {
-		return fmt.Sprintf("the call of rows %s cannot be taken: %s", spanOf(s.Rows), invalid)
-	}
-	return fmt.Sprintf("the call of rows %s cannot be stored: %s", spanOf(s.Rows), fault.Describe(err))
 }
 
 // count keeps the score and says what was done.
@@ -281,7 +281,7 @@ func printSummary(w io.Writer, r importResult) {
 	if r.DryRun {
 		verb = "would be made (at most: repeated calls are added to the first)"
 	}
-	fmt.Fprintf(w, "%d callbacks %s, %d calls added to one, %d known already.\n", r.Callbacks, verb, r.Merged, r.Known)
+	fmt.Fprintf(w, "%d callbacks %s, %d calls added to one, %d known already, %d not taken.\n", r.Callbacks, verb, r.Merged, r.Known, r.Refused)
 	for _, warning := range r.Warnings {
 		fmt.Fprintln(w, "Note:", warning)
 	}

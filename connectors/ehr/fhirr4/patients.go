@@ -173,14 +173,16 @@ func (c *Connector) e164(number redact.Text) redact.Text {
 	return number
 }
 
-// notations are the ways in which a chart may hold a number: a server compares
+// notations are the ways in which a chart may hold a number: many servers compare
 // them letter by letter.
 func (c *Connector) notations(number redact.Text) []string {
-	e164 := c.e164(number).Reveal()
-	national := phone.Display(redact.NewText(e164), c.site.Region).Reveal()
+	e164 := c.e164(number)
+	national := phone.Display(e164, c.site.Region).Reveal()
+	international := phone.Display(e164, "").Reveal()
 	dashed := strings.NewReplacer("(", "", ") ", "-", " ", "-").Replace(national)
 	var list []string
-	for _, n := range []string{e164, digits(e164), digits(national), national, dashed} {
+	for _, n := range []string{e164.Reveal(), digits(e164.Reveal()), digits(national), national, dashed,
+		strings.ReplaceAll(dashed, "-", "."), international, strings.ReplaceAll(international, "-", " ")} {
 		if n = escape(n); n != "" && !slices.Contains(list, n) {
 			list = append(list, n)
 		}

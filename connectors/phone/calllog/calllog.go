@@ -23,13 +23,13 @@ import (
 // with a title and the period.
 const headerLines = 20
 
-// Format is the call log format "calllog".
+// Format is the call log format "generic": any call log with a heading row.
 type Format struct{}
 
 var _ phone.Format = Format{}
 
-// Name is "calllog".
-func (Format) Name() string { return "calllog" }
+// Name is "generic".
+func (Format) Name() string { return "generic" }
 
 // Describe says which logs the format reads.
 func (Format) Describe() string {

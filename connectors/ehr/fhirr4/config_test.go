@@ -1,0 +1,133 @@
+package fhirr4_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/ringback-health/ringback/connectors/ehr"
+	"github.com/ringback-health/ringback/connectors/ehr/fhirr4"
+	"github.com/ringback-health/ringback/internal/redact"
+)
+
+// decode is how the configuration is read in the daemon: strictly.
+func decode(file string) ehr.Decode {
+	return func(into any) error { return yaml.UnmarshalWithOptions([]byte(file), into, yaml.Strict()) }
+}
+
+func TestConfigurationFromAFile(t *testing.T) {
+	var cfg fhirr4.Config
+	file := `
+base_url: https://ehr.example/fhir
+auth: {kind: client_credentials, token_url: https://ehr.example/token, client_id: ringback, client_secret_file: /run/secrets/ehr, scopes: [system/Task.cruds], style: form}
+owners: {front-desk: Organization/12, billing: CareTeam/b}
+proposed_means_booked: true
+timeout: 10s
+max_per_second: 2.5
+mrn_system: urn:mrn
+page_size: 50
+appointment_horizon: 48h
+search_by_post: false
+insecure_http: true
+`
+	if err := decode(file)(&cfg); err != nil {
+		t.Fatal(err)
+	}
+	want := fhirr4.Config{BaseURL: "https://ehr.example/fhir",
+		Auth: fhirr4.Auth{Kind: "client_credentials", TokenURL: "https://ehr.example/token", ClientID: "ringback",
+			ClientSecretFile: "/run/secrets/ehr", Scopes: []string{"system/Task.cruds"}, Style: "form"},
+		Owners:              map[string]string{"front-desk": "Organization/12", "billing": "CareTeam/b"},
+		ProposedMeansBooked: true, Timeout: 10 * time.Second, MaxPerSecond: 2.5, MRNSystem: "urn:mrn", PageSize: 50,
+		AppointmentHorizon: 48 * time.Hour, InsecureHTTP: true}
+	if !reflect.DeepEqual(cfg, want) {
+		t.Errorf("%+v", cfg)
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDefaultsHoldWhereNothingIsSaid(t *testing.T) {
+	kind := fhirr4.Kind()
+	if kind.Name != "fhirr4" || kind.What == "" {
+		t.Errorf("%q %q", kind.Name, kind.What)
+	}
+	c, err := ehr.NewRegistry(kind).New("fhirr4", settings(t), decode("base_url: https://ehr.example/fhir\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if _, err := kind.New(settings(t), decode("base_url: https://ehr.example/fhir\npagesize: 4\n")); err == nil {
+		t.Error("a key that is not known was taken")
+	}
+}
+
+func TestEveryKindOfLogin(t *testing.T) {
+	for file, asked := range map[string]string{
+		"{kind: none}":                             "",
+		"{kind: bearer, token_env: T}":             "auth.token T ",
+		"{kind: basic, user: u, password_file: p}": "auth.password  p",
+		"{kind: client_credentials, token_url: 'https://ehr.example/token', client_id: c, client_secret_env: S}": "auth.client_secret S ",
+	} {
+		s := settings(t)
+		got := ""
+		s.Secret = func(name, env, file string) (redact.Secret, error) {
+			got = name + " " + env + " " + file
+			return redact.NewSecret(secret), nil
+		}
+		c, err := fhirr4.Kind().New(s, decode("base_url: https://ehr.example/fhir\nauth: "+file+"\n"))
+		if err != nil || got != asked {
+			t.Errorf("%s: asked for %q, %v", file, got, err)
+			continue
+		}
+		c.Close()
+		s.Secret = func(string, string, string) (redact.Secret, error) {
+			return redact.Secret{}, errors.New("no such variable")
+		}
+		if _, err := fhirr4.Kind().New(s, decode("base_url: https://ehr.example/fhir\nauth: "+file+"\n")); (err == nil) != (asked == "") {
+			t.Errorf("%s: without its secret: %v", file, err)
+		}
+	}
+}
+
+// TestAllFaultsAreListed: an operator corrects a file once, not seven times.
+func TestAllFaultsAreListed(t *testing.T) {
+	_, err := fhirr4.New(settings(t), fhirr4.Config{
+		Auth:    fhirr4.Auth{Kind: "basic", TokenEnv: "T", Style: "header"},
+		Owners:  map[string]string{"a": "Group/1", "b": "Organization/1", "c": "Organization/1", "": "CareTeam/1", "d": "CareTeam/../1"},
+		Timeout: -1, MaxPerSecond: -1, PageSize: 5000, AppointmentHorizon: -1})
+	if err == nil {
+		t.Fatal("taken")
+	}
+	for _, want := range []string{"base_url is missing", "timeout", "max_per_second", "page_size", "appointment_horizon",
+		"owners.a", "owners.c", "owners: an owner has no name", "owners.d", "basic needs user", "basic needs password_env or password_file",
+		"token_env or token_file belongs to kind bearer", "style belongs to kind client_credentials", "auth.style"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in:\n%v", want, err)
+		}
+	}
+	if n := strings.Count(err.Error(), "\n") + 1; n != 14 {
+		t.Errorf("%d faults are listed:\n%v", n, err)
+	}
+	for _, c := range []struct {
+		change func(*fhirr4.Config)
+		want   string
+	}{
+		{func(c *fhirr4.Config) { c.Auth.Kind = "jwt" }, "auth.kind"},
+		{func(c *fhirr4.Config) { c.BaseURL = "http://ehr.example/fhir" }, "plain http"},
+		{func(c *fhirr4.Config) { c.BaseURL = "ehr.example" }, "base_url"},
+		{func(c *fhirr4.Config) {
+			c.Auth = fhirr4.Auth{Kind: "client_credentials", TokenURL: "ehr", ClientID: "c", ClientSecretEnv: "S"}
+		}, "token_url"},
+	} {
+		cfg := config("https://ehr.example/fhir")
+		c.change(&cfg)
+		if _, err := fhirr4.New(settings(t), cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q is not in %v", c.want, err)
+		}
+	}
+}
