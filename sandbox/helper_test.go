@@ -36,6 +36,13 @@ func start(t *testing.T, o sandbox.Options) *ehr {
 	return &ehr{server, t, manual, listener.URL, listener.URL + sandbox.BasePath}
 }
 
+// in returns e for a subtest, so that it is the subtest that fails.
+func (e *ehr) in(t *testing.T) *ehr {
+	sub := *e
+	sub.t = t
+	return &sub
+}
+
 // answer is a response whose body has been read.
 type answer struct {
 	*http.Response

@@ -108,6 +108,7 @@ func TestRefusals(t *testing.T) {
 		"slot without end":         {400, "POST", "/Slot", `{"resourceType":"Slot","schedule":{"reference":"Schedule/1"},"status":"free","start":"2025-03-03T10:00:00Z"}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			e := e.in(t)
 			before := e.do(http.StatusOK, "GET", "/Task/"+id, "").text
 			e.do(c.status, c.method, c.path, c.body, c.header...)
 			if e.do(http.StatusOK, "GET", "/Task/"+id, "").text != before || len(e.Store().List("Task")) != 1 {

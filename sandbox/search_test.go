@@ -127,6 +127,7 @@ func TestSearch(t *testing.T) {
 		"Communication?subject=Patient/ann":                                 "c",
 	} {
 		t.Run(query, func(t *testing.T) {
+			e := e.in(t)
 			typ, params, _ := strings.Cut(strings.ReplaceAll(query, "BASE", e.base), "?")
 			for _, how := range []string{"GET", "POST"} {
 				target, body := "/"+typ+"?"+strings.ReplaceAll(params, " ", "%20"), ""

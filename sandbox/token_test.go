@@ -37,7 +37,7 @@ func TestToken(t *testing.T) {
 		"no scope it grants": {400, form("grant_type", "client_credentials", "scope", "openid system/Task.x system/Task.", "client_id", "ringback", "client_secret", "a b+c"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := e.do(c.status, "POST", endpoint, c.body, "Content-Type", formType, "Authorization", c.head)
+			a := e.in(t).do(c.status, "POST", endpoint, c.body, "Content-Type", formType, "Authorization", c.head)
 			if a.Header.Get("Cache-Control") != "no-store" {
 				t.Error("an answer of the token endpoint may be cached")
 			}
@@ -54,7 +54,10 @@ func TestToken(t *testing.T) {
 	e.do(http.StatusForbidden, "POST", "/Patient", `{"resourceType":"Patient"}`, "Authorization", bearer)
 	e.do(http.StatusForbidden, "GET", "/Appointment", "", "Authorization", bearer)
 	e.do(http.StatusUnauthorized, "GET", "/Task", "", "Authorization", "Bearer other")
-	e.clock.Advance(time.Minute)
+	e.clock.Advance(time.Minute - time.Millisecond)
+	e.do(200, "POST", endpoint, grant, "Content-Type", formType, "Authorization", basic("ringback", "a+b%2Bc"))
+	e.do(http.StatusOK, "GET", "/Task", "", "Authorization", bearer) // a newer token ends no older one
+	e.clock.Advance(time.Millisecond)
 	e.do(http.StatusUnauthorized, "GET", "/Task", "", "Authorization", bearer)
 }
 

@@ -23,7 +23,7 @@ var idPattern = regexp.MustCompile(`^[A-Za-z0-9.\-]{1,64}$`)
 // prepare reads and validates the body of a write. want is the type it must have,
 // "" for any. The error is a *Problem with status 400.
 func prepare(raw []byte, want string) (draft, error) {
-	if !utf8.Valid(nil) {
+	if !utf8.Valid(raw) {
 		return draft{}, problem(http.StatusBadRequest, "structure", "the body is not UTF-8")
 	}
 	parsed, err := tree(raw)

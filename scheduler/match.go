@@ -13,7 +13,17 @@ import (
 // follows: close it, ask a person, open it again, or nothing.
 func (w *Worker) Match(ctx context.Context, id callback.ID) error { return w.match(ctx, id, nil) }
 
+// match weighs once more when the ledger says that another callback was credited
+// with the same appointment meanwhile.
 func (w *Worker) match(ctx context.Context, id callback.ID, with *callback.Appointment) error {
+	err := w.matchOnce(ctx, id, with)
+	if errors.Is(err, callback.ErrConflict) {
+		err = w.matchOnce(ctx, id, with)
+	}
+	return err
+}
+
+func (w *Worker) matchOnce(ctx context.Context, id callback.ID, with *callback.Appointment) error {
 	rec, err := w.opts.Ledger.Record(ctx, id)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/callback/matching"
+	"github.com/ringback-health/ringback/internal/fault"
 )
 
 // resolveAtOnce bounds how many charts one poll looks for.
@@ -24,8 +25,7 @@ func (w *Worker) ResolveOpen(ctx context.Context, id callback.EHRID) error {
 			return err
 		}
 		for _, c := range page {
-			if c.Patient.Resolution == callback.NotResolved || w.now().Sub(c.Patient.TriedAt) < w.opts.ResolveEvery ||
-				len(matching.Queries(c)) == 0 {
+			if !w.resolvable(c) {
 				continue
 			}
 			tried++
@@ -45,18 +45,24 @@ func (w *Worker) ResolveOpen(ctx context.Context, id callback.EHRID) error {
 	return nil
 }
 
+// resolvable reports whether it makes sense to look for the callback's chart now.
+func (w *Worker) resolvable(c callback.Callback) bool {
+	return c.Patient.Resolution != callback.Certain && len(matching.Queries(c)) > 0 &&
+		w.now().Sub(c.Patient.TriedAt) >= w.opts.ResolveEvery
+}
+
 // resolve asks the EHR which chart the callback is about and records the answer.
-// A chart that became certain brings its appointments into play.
+// A chart that became certain brings its appointments into play. When the EHR
+// cannot say, the callback goes on without a chart and is asked about later: a
+// search that fails must not keep a work item out of the inbox.
 func (w *Worker) resolve(ctx context.Context, site Site, rec callback.Record) (callback.Record, error) {
-	answer := callback.Patient{Keys: rec.Patient.Keys, Resolution: callback.NoChart, How: "nothing-to-search-by"}
-	for _, q := range matching.Queries(rec.Callback) {
-		charts, err := site.EHR.Patients(ctx, q.Ask)
-		if err != nil {
+	answer, err := w.chart(ctx, site, rec.Callback)
+	if err != nil {
+		if !isEHRFailure(err) {
 			return rec, err
 		}
-		if answer = matching.Resolve(rec.Callback, q, charts); answer.Resolution != callback.NoChart {
-			break
-		}
+		w.opts.Logger.Warn("chart not looked up", "callback", rec.ID, "ehr", site.ID, "error", fault.Describe(err))
+		answer = rec.Patient
 	}
 	answer.TriedAt = w.now()
 	got, err := w.opts.Ledger.Update(ctx, rec.ID, func(r *callback.Record) error {
@@ -76,4 +82,19 @@ func (w *Worker) resolve(ctx context.Context, site Site, rec callback.Record) (c
 		return got, err
 	}
 	return w.opts.Ledger.Record(ctx, rec.ID)
+}
+
+// chart asks the EHR, by the surest key first, until a key finds something.
+func (w *Worker) chart(ctx context.Context, site Site, c callback.Callback) (callback.Patient, error) {
+	answer := callback.Patient{Keys: c.Patient.Keys, Resolution: callback.NoChart, How: "nothing-to-search-by"}
+	for _, q := range matching.Queries(c) {
+		charts, err := site.EHR.Patients(ctx, q.Ask)
+		if err != nil {
+			return answer, err
+		}
+		if answer = matching.Resolve(c, q, charts); answer.Resolution != callback.NoChart {
+			break
+		}
+	}
+	return answer, nil
 }

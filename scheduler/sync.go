@@ -47,11 +47,8 @@ func (w *Worker) syncOnce(ctx context.Context, id callback.ID) (again bool, err 
 		return false, w.failed(ctx, l, fault.New(fault.Permanent, "", "there is no ehr of this name in the configuration").
 			WithHint("add it again, or discard the link"))
 	}
-	if rec.Patient.Resolution == callback.NotResolved {
+	if rec.Patient.Resolution == callback.NotResolved && w.resolvable(rec.Callback) {
 		if rec, err = w.resolve(ctx, site, rec); err != nil {
-			if isEHRFailure(err) {
-				return false, w.failed(ctx, l, err)
-			}
 			return false, err
 		}
 	}

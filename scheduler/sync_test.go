@@ -93,11 +93,11 @@ func TestFailures(t *testing.T) {
 		heals  bool
 		atMost time.Duration
 	}{
-		{"down", sandbox.Fault{Action: sandbox.ActionStatus, Status: 503, Times: 2}, callback.LinkPending, true, time.Minute},
-		{"throttled", sandbox.Fault{Action: sandbox.ActionStatus, Status: 429, Headers: map[string]string{"Retry-After": "300"}, Times: 2}, callback.LinkPending, true, 6 * time.Minute},
-		{"refused", sandbox.Fault{Method: http.MethodPost, Action: sandbox.ActionStatus, Status: 422, Times: 1}, callback.LinkStuck, false, 0},
-		{"login page", sandbox.Fault{Action: sandbox.ActionStatus, Status: 200, Body: sandbox.BodyHTML, Times: 2}, callback.LinkPending, true, time.Minute},
-		{"gone before", sandbox.Fault{Action: sandbox.ActionDropBefore, Times: 2}, callback.LinkPending, true, time.Minute},
+		{"down", sandbox.Fault{Action: sandbox.ActionStatus, Status: 503}, callback.LinkPending, true, time.Minute},
+		{"throttled", sandbox.Fault{Action: sandbox.ActionStatus, Status: 429, Headers: map[string]string{"Retry-After": "300"}}, callback.LinkPending, true, 6 * time.Minute},
+		{"refused", sandbox.Fault{Method: http.MethodPost, PathPrefix: "/Task", Action: sandbox.ActionStatus, Status: 422, Times: 1}, callback.LinkStuck, false, 0},
+		{"login page", sandbox.Fault{Action: sandbox.ActionStatus, Status: 200, Body: sandbox.BodyHTML}, callback.LinkPending, true, time.Minute},
+		{"gone before", sandbox.Fault{Action: sandbox.ActionDropBefore}, callback.LinkPending, true, time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -127,7 +127,7 @@ func TestFailures(t *testing.T) {
 func TestRetryOfAStuckLink(t *testing.T) {
 	w := newWorld(t)
 	id := w.ask("1", nil)
-	w.fault(sandbox.Fault{Method: http.MethodPost, Action: sandbox.ActionStatus, Status: 422, Times: 1})
+	w.fault(sandbox.Fault{Method: http.MethodPost, PathPrefix: "/Task", Action: sandbox.ActionStatus, Status: 422, Times: 1})
 	w.must(w.Sync(t.Context(), w.taskLink(id).ID))
 	w.deliver()
 	l := w.taskLink(id)
@@ -225,6 +225,26 @@ func TestDeletedItemIsFiledAgain(t *testing.T) {
 	again, _ := w.task(id)
 	if again.ID == task.ID || !w.record(id).Review {
 		t.Errorf("filed again as %s, review %v", again.ID, w.record(id).Review)
+	}
+}
+
+// TestChartSearchFails: a callback is filed although the EHR cannot say whose it
+// is, and is asked about later.
+func TestChartSearchFails(t *testing.T) {
+	w := newWorld(t)
+	w.ann()
+	w.fault(sandbox.Fault{PathPrefix: "/Patient", Action: sandbox.ActionStatus, Status: 500})
+	id := w.ask("1", nil)
+	w.deliver()
+	w.task(id)
+	if r := w.record(id); r.Patient.Resolution != callback.NotResolved || r.Patient.TriedAt.IsZero() {
+		t.Errorf("%+v", r.Patient)
+	}
+	w.ehr.Faults().Clear()
+	w.clock.Advance(time.Hour)
+	w.poll()
+	if r := w.record(id); r.Patient.Resolution != callback.Certain {
+		t.Errorf("it was not asked about again: %s", r.Patient.Resolution)
 	}
 }
 
