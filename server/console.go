@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/internal/phone"
 )
 
 const (
@@ -239,7 +240,7 @@ func (s *Server) row(ctx context.Context, id callback.ID) (row, error) {
 func (s *Server) rowOf(r callback.Record) row {
 	now := s.clock.Now()
 	out := row{
-		ID: string(r.ID), Who: r.Caller.Name.Reveal(), Phone: r.Caller.Phone.Reveal(), PhoneText: phoneText(r.Caller.Phone.Reveal()), Why: shortText(r.Text.Reveal()),
+		ID: string(r.ID), Who: r.Caller.Name.Reveal(), Phone: r.Caller.Phone.Reveal(), PhoneText: phone.Display(r.Caller.Phone, "").Reveal(), Why: shortText(r.Text.Reveal()),
 		Category: categoryText(r.Category), Status: words(r.Status), Owner: r.Owner,
 		Priority: r.Priority, PriorityText: words(r.Priority),
 		Due: s.moment(r.Clinic, r.DueAt), Received: s.moment(r.Clinic, r.ReceivedAt), Repeats: r.Repeats,

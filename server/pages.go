@@ -238,14 +238,6 @@ func categoryText(c callback.Category) string {
 	}
 }
 
-// phoneText groups the digits of a North American number; others stay as they are.
-func phoneText(e164 string) string {
-	if len(e164) != 12 || !strings.HasPrefix(e164, "+1") {
-		return e164
-	}
-	return "+1 " + e164[2:5] + "-" + e164[5:8] + "-" + e164[8:]
-}
-
 // words writes a code for people: "new-patient" as "New patient".
 func words[T ~string](code T) string {
 	text := strings.ReplaceAll(string(code), "-", " ")

@@ -196,9 +196,13 @@ func (r Rules) direction(legs []Leg) (d Direction, why string) {
 		}
 	}
 	for _, l := range legs {
-		if matches(r.PublicContexts, l.Context) || matches(r.Trunks, parseChannel(l.Channel.Reveal()).peer) {
-			return Inbound, ""
+		if !matches(r.PublicContexts, l.Context) && !matches(r.Trunks, parseChannel(l.Channel.Reveal()).peer) {
+			continue
 		}
+		if r.extension(l.From.Reveal()) {
+			return Inbound, "came in from the public network, so the caller's short number is not an extension"
+		}
+		return Inbound, ""
 	}
 	root := legs[0]
 	from, to := root.From.Reveal(), root.To.Reveal()

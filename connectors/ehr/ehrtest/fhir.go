@@ -23,6 +23,10 @@ var _ Staff = FHIRStaff{}
 
 type object = map[string]any
 
+// staffClient keeps no connections, so that a test which looks for leaks sees only
+// those of the connector.
+var staffClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 // do sends a request and returns the resource in the answer.
 func (f FHIRStaff) do(t testing.TB, method, path string, resource object) object {
 	t.Helper()
@@ -44,7 +48,7 @@ func (f FHIRStaff) do(t testing.TB, method, path string, resource object) object
 	if resource != nil {
 		req.Header.Set("Content-Type", "application/fhir+json")
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := staffClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

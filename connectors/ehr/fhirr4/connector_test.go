@@ -30,6 +30,7 @@ func fetchToken(t *testing.T, base string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer http.DefaultClient.CloseIdleConnections()
 	defer resp.Body.Close()
 	var got struct {
 		AccessToken string `json:"access_token"`

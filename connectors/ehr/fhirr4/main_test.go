@@ -13,11 +13,7 @@ import (
 	"github.com/ringback-health/ringback/sandbox"
 )
 
-func TestMain(m *testing.M) {
-	// The default client's idle connections are kept by net/http, not by us.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"),
-		goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // secret is the password and the token of these tests.
 const secret = "canary-of-a-secret"
