@@ -145,6 +145,10 @@ type Observations interface {
 	PendingPages(ctx context.Context, ehr EHRID, f Feed, limit int) ([]Page, error)
 	// PageDone marks a page as interpreted, with what could not be read in it.
 	PageDone(ctx context.Context, id ID, problem string, at time.Time) error
+	// DropPages removes pages that were interpreted and are of no more use: the one
+	// with the id empty, which held nothing ("" for none), and those of the feed
+	// that were interpreted before a time without a problem.
+	DropPages(ctx context.Context, ehr EHRID, f Feed, empty ID, doneBefore time.Time) error
 	// SaveAppointment stores an appointment as it is now. changed is false when
 	// this version was known. FirstSeen and NotBefore keep their first values.
 	SaveAppointment(ctx context.Context, a Appointment) (stored Appointment, changed bool, err error)

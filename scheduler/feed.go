@@ -14,6 +14,10 @@ import (
 // pagesAtOnce bounds how many stored pages are held in memory.
 const pagesAtOnce = 20
 
+// keepPages is how long an interpreted page is kept, for whoever has to find out
+// what an EHR said. One that could not be read in full is kept until it is looked at.
+const keepPages = 30 * 24 * time.Hour
+
 // Poll reads one feed of one EHR: first what an earlier life stored and did not
 // interpret, then what is new. Each page is stored before it is looked at, and
 // the watermark moves only over pages that were stored. A failure of the EHR is
@@ -127,7 +131,15 @@ func (w *Worker) interpret(ctx context.Context, site Site, p callback.Page, repl
 	if len(changes.Problems) > 0 {
 		w.opts.Logger.Warn("entries of a feed cannot be read", "ehr", site.ID, "feed", p.Feed, "page", p.ID, "entries", len(changes.Problems))
 	}
-	return changes.Latest, w.opts.Ledger.PageDone(ctx, p.ID, strings.Join(changes.Problems, "; "), w.now())
+	if err := w.opts.Ledger.PageDone(ctx, p.ID, strings.Join(changes.Problems, "; "), w.now()); err != nil {
+		return time.Time{}, err
+	}
+	// Most polls of a quiet clinic find nothing, and nothing is not worth keeping.
+	empty := p.ID
+	if len(changes.Items)+len(changes.Appointments) > 0 {
+		empty = ""
+	}
+	return changes.Latest, w.opts.Ledger.DropPages(ctx, site.ID, p.Feed, empty, w.now().Add(-keepPages))
 }
 
 // seenItem takes over a work item that changed in the EHR. Items that are not

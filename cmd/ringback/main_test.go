@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http/httptest"
 	"os"
@@ -50,13 +51,8 @@ func (c cli) write(name, content string) string {
 // run runs one command and checks its exit code.
 func (c cli) run(code int, args ...string) (out, errOut string) {
 	c.t.Helper()
-	return c.runIn(c.t.Context(), code, args...)
-}
-
-func (c cli) runIn(ctx context.Context, code int, args ...string) (out, errOut string) {
-	c.t.Helper()
 	var stdout, stderr bytes.Buffer
-	if got := run(ctx, append(args, "--config", filepath.Join(c.dir, "ringback.yaml")), &stdout, &stderr); got != code {
+	if got := run(c.t.Context(), append(args, "--config", filepath.Join(c.dir, "ringback.yaml")), &stdout, &stderr); got != code {
 		c.t.Fatalf("ringback %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got, code, stdout.String(), stderr.String())
 	}
 	return stdout.String(), stderr.String()
@@ -338,21 +334,32 @@ func TestServeOnlyOnThisMachine(t *testing.T) {
 func TestServeStops(t *testing.T) {
 	c := newCLI(t, testConfig)
 	c.run(exitDone, "migrate")
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan string, 1)
-	go func() {
-		_, errOut := c.runIn(ctx, exitDone, "serve")
-		done <- errOut
-	}()
-	time.AfterFunc(500*time.Millisecond, cancel)
-	select {
-	case errOut := <-done:
-		if !strings.Contains(errOut, "listening") || !strings.Contains(errOut, "stopped") || !strings.Contains(errOut, "no API token") {
-			t.Error(errOut)
-		}
-	case <-time.After(30 * time.Second):
-		t.Fatal("the daemon did not stop")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	stderr := &stopOn{text: "listening", stop: cancel}
+	if code := run(ctx, []string{"serve", "--config", filepath.Join(c.dir, "ringback.yaml")}, io.Discard, stderr); code != exitDone {
+		t.Errorf("exit code %d", code)
 	}
+	for _, want := range []string{"listening", "no API token", "stopping", "stopped"} {
+		if !strings.Contains(stderr.seen.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, stderr.seen.String())
+		}
+	}
+}
+
+// stopOn is a log that calls stop when a text is written to it. The handler of
+// the log writes one record at a time.
+type stopOn struct {
+	text string
+	stop func()
+	seen strings.Builder
+}
+
+func (s *stopOn) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), s.text) {
+		s.stop()
+	}
+	return s.seen.Write(p)
 }
 
 func TestHelp(t *testing.T) {

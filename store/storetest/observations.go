@@ -59,6 +59,22 @@ func pages(t *testing.T, l Ledger) {
 	must(t, l.SavePage(ctx, all[0]))
 	same(t, "after one came again", pending(10), []callback.Page{all[1], all[3]})
 	want(t, l.PageDone(ctx, callback.NewID(), "", noon), callback.ErrNotFound)
+
+	// A page that was dropped is not known any more and can be stored anew.
+	drop := func(empty callback.ID, before time.Time) []callback.Page {
+		t.Helper()
+		must(t, l.DropPages(ctx, ehr, callback.FeedAppointments, empty, before))
+		for _, p := range all {
+			must(t, l.SavePage(ctx, p))
+		}
+		return pending(10)
+	}
+	same(t, "nothing is old enough", drop("", noon), []callback.Page{all[1], all[3]})
+	same(t, "old ones but that with a problem", drop("", noon.Add(time.Second)), []callback.Page{all[0], all[1], all[3]})
+	same(t, "one that waits is not dropped", drop(all[0].ID, time.Time{}), []callback.Page{all[0], all[1], all[3]})
+	must(t, l.PageDone(ctx, all[0].ID, "", noon))
+	must(t, l.PageDone(ctx, all[1].ID, "", noon))
+	same(t, "one that was empty", drop(all[0].ID, time.Time{}), []callback.Page{all[0], all[3]})
 	for _, other := range []struct {
 		ehr  callback.EHRID
 		feed callback.Feed

@@ -181,6 +181,7 @@ CREATE TABLE pages (
   problem    TEXT NOT NULL,
   done_at    TIMESTAMPTZ
 );
+CREATE INDEX pages_done ON pages (ehr, feed, done_at) WHERE done_at IS NOT NULL;
 CREATE INDEX pages_pending ON pages (ehr, feed, id) WHERE done_at IS NULL;
 
 CREATE TABLE appointments (
