@@ -338,7 +338,7 @@ func TestServeStops(t *testing.T) {
 	defer cancel()
 	stderr := &stopOn{text: "listening", stop: cancel}
 	if code := run(ctx, []string{"serve", "--config", filepath.Join(c.dir, "ringback.yaml")}, io.Discard, stderr); code != exitDone {
-		t.Errorf("exit code %d", code)
+		t.Errorf("exit code %d: %s", code, stderr.seen.String())
 	}
 	for _, want := range []string{"listening", "no API token", "stopping", "stopped"} {
 		if !strings.Contains(stderr.seen.String(), want) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/server"
 )
 
@@ -77,7 +78,12 @@ func (a *app) run(ctx context.Context, l net.Listener) error {
 	}
 	err := a.server.Serve(ctx, l)
 	a.log.Info("stopping")
-	if err != nil {
+	switch {
+	case err == nil:
+	case ctx.Err() != nil: // told to stop before it had begun; that is no failure
+		a.log.Warn("http server was stopped early", "error", fault.Describe(err))
+		err = nil
+	default:
 		err = fmt.Errorf("http server: %w", err)
 	}
 	err = errors.Join(err, a.stop(ctx), a.close())
