@@ -17,8 +17,8 @@ type LinkState string
 // The states of a link.
 const (
 	LinkPending LinkState = "pending" // nothing was sent yet
-	// LinkSending: a create was sent, or was about to be, and its outcome is not
-	// known. Search for the marker before sending again.
+	// LinkSending: a create was sent, or was about to be, and did not succeed for
+	// certain. Search for the marker before sending again.
 	LinkSending   LinkState = "sending"
 	LinkSynced    LinkState = "synced"    // the resource is there; Holds says what it holds
 	LinkStuck     LinkState = "stuck"     // retries are used up or useless; a person decides

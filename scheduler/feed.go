@@ -124,7 +124,7 @@ func (w *Worker) interpret(ctx context.Context, site Site, p callback.Page, repl
 	for _, a := range changes.Appointments {
 		a.Clinic, a.EHR = site.Clinic, site.ID
 		a.NotBefore, a.FirstSeen = p.NotBefore, p.FetchedAt
-		if err := w.seenAppointment(ctx, site, a, p.Baseline, replay); err != nil {
+		if err := w.seenAppointment(ctx, site, a, replay); err != nil {
 			return time.Time{}, err
 		}
 	}
@@ -180,12 +180,9 @@ func (w *Worker) twice(ctx context.Context, l callback.Link, item callback.Item)
 }
 
 // seenAppointment stores an appointment and weighs it for the callbacks that it
-// may concern. The baseline is weighed too: what is in it counts only when the
-// EHR itself says that it was booked after the request.
-func (w *Worker) seenAppointment(ctx context.Context, site Site, a callback.Appointment, baseline, replay bool) error {
-	if baseline {
-		a.NotBefore = time.Time{}
-	}
+// may concern. The baseline is weighed too: it has no NotBefore, so that what is in
+// it counts only when the EHR itself says that it was booked after the request.
+func (w *Worker) seenAppointment(ctx context.Context, site Site, a callback.Appointment, replay bool) error {
 	stored, changed, err := w.opts.Ledger.SaveAppointment(ctx, a)
 	if err != nil || (!changed && !replay) {
 		return err

@@ -187,9 +187,6 @@ func (w *Worker) failed(ctx context.Context, l callback.Link, cause error) error
 	l = fresh
 	now := w.now()
 	d := fault.Of(cause)
-	if l.State == callback.LinkSending && d != fault.Ambiguous {
-		l.State = callback.LinkPending // it is certain that nothing was created
-	}
 	l.Failures++
 	l.LastError, l.Hint, l.UpdatedAt = fault.Describe(cause), hint(cause), now
 	l.NextAttemptAt = now.Add(w.wait(l.Failures, d, fault.After(cause)))

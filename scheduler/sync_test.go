@@ -89,15 +89,15 @@ func TestFailures(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		fault  sandbox.Fault
-		state  callback.LinkState
+		stuck  bool
 		heals  bool
 		atMost time.Duration
 	}{
-		{"down", sandbox.Fault{Action: sandbox.ActionStatus, Status: 503}, callback.LinkPending, true, time.Minute},
-		{"throttled", sandbox.Fault{Action: sandbox.ActionStatus, Status: 429, Headers: map[string]string{"Retry-After": "300"}}, callback.LinkPending, true, 6 * time.Minute},
-		{"refused", sandbox.Fault{Method: http.MethodPost, PathPrefix: "/Task", Action: sandbox.ActionStatus, Status: 422, Times: 1}, callback.LinkStuck, false, 0},
-		{"login page", sandbox.Fault{Action: sandbox.ActionStatus, Status: 200, Body: sandbox.BodyHTML}, callback.LinkPending, true, time.Minute},
-		{"gone before", sandbox.Fault{Action: sandbox.ActionDropBefore}, callback.LinkPending, true, time.Minute},
+		{"down", sandbox.Fault{Action: sandbox.ActionStatus, Status: 503}, false, true, time.Minute},
+		{"throttled", sandbox.Fault{Action: sandbox.ActionStatus, Status: 429, Headers: map[string]string{"Retry-After": "300"}}, false, true, 6 * time.Minute},
+		{"refused", sandbox.Fault{Method: http.MethodPost, PathPrefix: "/Task", Action: sandbox.ActionStatus, Status: 422, Times: 1}, true, false, 0},
+		{"login page", sandbox.Fault{Action: sandbox.ActionStatus, Status: 200, Body: sandbox.BodyHTML}, false, true, time.Minute},
+		{"gone before", sandbox.Fault{Action: sandbox.ActionDropBefore}, false, true, time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -108,8 +108,8 @@ func TestFailures(t *testing.T) {
 			if l.Failures != 1 || l.LastError == "" || l.State == callback.LinkSynced {
 				t.Fatalf("the failure should be recorded: %+v", l)
 			}
-			if c.state == callback.LinkStuck && (l.State != callback.LinkStuck || l.Hint == "") {
-				t.Errorf("it should be stuck and say what to do: %+v", l)
+			if stuck := l.State == callback.LinkStuck; stuck != c.stuck || stuck && l.Hint == "" {
+				t.Errorf("stuck should be %v, and say what to do: %+v", c.stuck, l)
 			}
 			if c.heals {
 				if wait := l.NextAttemptAt.Sub(w.clock.Now()); wait <= 0 || wait > c.atMost {

@@ -80,6 +80,41 @@ func TestTheSameRequestIsTakenOnce(t *testing.T) {
 	}
 }
 
+// TestCallAfterClosing: within a day it is the same callback again, later another.
+func TestCallAfterClosing(t *testing.T) {
+	w := newWorld(t)
+	first, err := w.desk.Take(t.Context(), submission("1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := func() {
+		t.Helper()
+		_, err := w.ledger.Update(t.Context(), first.Callback.ID, func(r *callback.Record) error {
+			return r.Close(callback.AnsweredQuestion, redact.Text{}, callback.Actor{Kind: callback.Person}, w.clock.Now())
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := func(id string, after time.Duration) callback.Taken {
+		t.Helper()
+		end()
+		s := submission(id)
+		s.ReceivedAt = w.clock.Advance(after)
+		taken, err := w.desk.Take(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return taken
+	}
+	if taken := again("2", 23*time.Hour); taken.Callback.ID != first.Callback.ID || !taken.Callback.Status.Open() {
+		t.Errorf("within a day: %+v", taken)
+	}
+	if taken := again("3", 25*time.Hour); taken.Callback.ID == first.Callback.ID || taken.Disposition != callback.Created {
+		t.Errorf("after a day: %+v", taken)
+	}
+}
+
 func TestLinks(t *testing.T) {
 	w := newWorld(t)
 	wants := []callback.Period{{Start: tuesday.Add(24 * time.Hour), End: tuesday.Add(25 * time.Hour)}}
