@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +65,7 @@ func EditProposal(current []byte, w callback.WorkItem, s Site) (edited []byte, c
 		return nil, false, err
 	}
 	if _, known := apptStatuses[view.Status]; !known || view.ModifierExtension {
-		return nil, false, fmt.Errorf("%w: Appointment status %s", ErrNotUnderstood, nativeStatus(view.Status))
+		return nil, false, notUnderstood("Appointment", view.Status, view.ModifierExtension)
 	}
 	d, err := fhir.Edit(current, "Appointment")
 	if err != nil {

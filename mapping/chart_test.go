@@ -11,7 +11,7 @@ func TestChart(t *testing.T) {
 		"name":[{"use":"old","family":"Smith","given":["Ann"]},{"use":"official","family":"Lee","given":["Ann","Marie"],"text":"LEE, Ann"},{"use":"usual","text":"Annie"}],
 		"telecom":[{"system":"phone","value":"(555) 555-0101"},{"system":"sms","value":"+1 555 555 0101"},{"system":"email","value":"ann@example.org"},
 			{"system":"phone","use":"old","value":"555-555-0199"},{"system":"phone","value":"ask the desk"}],
-		"link":[{"type":"seealso","other":{"reference":"Patient/pat-3"}},{"type":"replaced-by","other":{"reference":"Patient/pat-2"}}]}`), site)
+		"link":[{"type":"replaced-by","other":{"reference":"Patient/pat-2"}},{"type":"seealso","other":{"reference":"Patient/pat-3"}}]}`), site)
 	if err != nil {
 		t.Fatal(err)
 	}

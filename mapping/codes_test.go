@@ -72,8 +72,10 @@ an identifier with the system ` + "`%s`" + ` and a value that begins with ` + "`
 |---|---|
 | status received, accepted | nothing; somebody has seen it |
 | status in-progress, on-hold | the callback is in progress, or waits for the patient |
-| status completed, cancelled, rejected, failed | the callback is closed, or goes to somebody else, as its workflow says |
-| status entered-in-error | the Task is left alone from then on |
+| status completed, cancelled, entered-in-error | the callback is closed |
+| status ready, accepted again after that | the callback is open again |
+| status rejected, failed | the callback stays open and a person is asked to look |
+| any other status, or a modifier extension | the Task is left alone and shown as stuck |
 | outcome, in the same edit that ends the Task: as text of the business status or the status reason, or as an output named "outcome" | the callback closes with it. The codes and the titles below are understood |
 | for, owner, priority | taken over |
 | focus, or an output that refers to an Appointment | that visit answers the callback |

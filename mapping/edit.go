@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 
 	"github.com/ringback-health/ringback/callback"
@@ -29,7 +28,7 @@ func EditTask(current []byte, w callback.WorkItem, s Site) (edited []byte, chang
 	}
 	have, known := itemStatusOf[view.Status]
 	if !known || view.ModifierExtension {
-		return nil, false, fmt.Errorf("%w: Task status %s", ErrNotUnderstood, nativeStatus(view.Status))
+		return nil, false, notUnderstood("Task", view.Status, view.ModifierExtension)
 	}
 	if have == callback.ItemVoid {
 		return current, false, nil

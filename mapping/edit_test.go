@@ -252,10 +252,37 @@ func TestNotesAreNotRepeated(t *testing.T) {
 	}
 }
 
+// TestEachNoteIsToldOnce: what differs by time or by number alone is not the same.
+func TestEachNoteIsToldOnce(t *testing.T) {
+	s := told("task-missed-call")(t)
+	current := taskJSON(t, s.item(taskLink))
+	notesIn := func(w callback.WorkItem) int {
+		current, _ = editTask(t, current, w)
+		return strings.Count(string(members(t, current)["note"]), `"Ringback"`)
+	}
+	if n := notesIn(s.attempted(time.Minute, callback.NoAnswer, "").item(taskLink)); n != 1 {
+		t.Fatalf("%d notes", n)
+	}
+	if n := notesIn(s.attempted(time.Minute, callback.NoAnswer, "").item(taskLink)); n != 2 {
+		t.Errorf("%d notes after a second attempt within the same second", n)
+	}
+	s.must(s.Close(callback.AlreadyResolved, text(""), kim, monday.Add(time.Hour)))
+	s.must(s.Reopen("test", text(""), kim, monday.Add(2*time.Hour)))
+	s.must(s.Close(callback.AlreadyResolved, text(""), kim, monday.Add(3*time.Hour)))
+	if n := notesIn(s.item(taskLink)); n != 4 {
+		t.Errorf("%d notes after closing, reopening and closing", n)
+	}
+	s.must(s.Reopen("test", text(""), kim, monday.Add(4*time.Hour)))
+	s.must(s.Close(callback.AlreadyResolved, text(""), kim, monday.Add(5*time.Hour)))
+	if n := notesIn(s.item(taskLink)); n != 6 {
+		t.Errorf("%d notes after doing it all again", n)
+	}
+}
+
 // TestMarkerComesBack: whoever drops the marker makes the next search miss it.
 func TestMarkerComesBack(t *testing.T) {
 	w := told("task-missed-call")(t).item(taskLink)
-	current := with(t, taskJSON(t, w), map[string]any{"identifier": nil})
+	current := with(t, taskJSON(t, w), map[string]any{"identifier": []any{map[string]any{"system": "https://ehr.example/inbox", "value": "4711"}}})
 	edited, changed := editTask(t, current, w)
 	if got := readItem(t, edited).Markers; !changed || len(got) != 1 || got[0] != taskLink.Marker() {
 		t.Errorf("markers %v", got)

@@ -93,6 +93,17 @@ func TestOwnerIsReadAsTheClinicNamesIt(t *testing.T) {
 	}
 }
 
+// TestPriorityThatIsNone: a server that drops it, or has words of its own, has not
+// lowered it.
+func TestPriorityThatIsNone(t *testing.T) {
+	base := taskJSON(t, told("task-missed-call")(t).item(taskLink))
+	for _, p := range []any{nil, "high", ""} {
+		if got := readItem(t, with(t, base, map[string]any{"priority": p})).State.Priority; got != "" {
+			t.Errorf("%v was read as %q", p, got)
+		}
+	}
+}
+
 func TestOutcomeIsReadWhereStaffWriteIt(t *testing.T) {
 	ours := taskJSON(t, told("task-closed-booked")(t).item(taskLink))
 	open := taskJSON(t, told("task-missed-call")(t).item(taskLink))
@@ -116,6 +127,7 @@ func TestOutcomeIsReadWhereStaffWriteIt(t *testing.T) {
 		{"status reason", open, map[string]any{"status": "rejected", "statusReason": map[string]any{"text": "spam"}}, callback.Spam},
 		{"words that are no outcome", open, map[string]any{"status": "completed", "businessStatus": map[string]any{"text": "Ann Lee is fine"}}, ""},
 		{"how an attempt ended does not close", open, map[string]any{"status": "completed", "businessStatus": map[string]any{"text": "left voicemail"}}, ""},
+		{"nor by code", open, map[string]any{"status": "completed", "businessStatus": json.RawMessage(strings.ReplaceAll(coded, "referred-out", "left-voicemail"))}, ""},
 		{"output by name", open, output(`"text":"Outcome"`, `"valueString":"patient declined"`), callback.PatientDeclined},
 		{"output of our kind, string", open, output(ourType, `"valueString":"referred-out"`), callback.ReferredOut},
 		{"output of our kind, concept", open, output(ourType, `"valueCodeableConcept":`+coded), callback.ReferredOut},

@@ -45,13 +45,8 @@ func ValidID(id string) bool { return idPattern.MatchString(id) && id != "." && 
 // "Patient/1", "Patient/1/_history/2", or the same below BaseURL. Both are ""
 // for every other reference: a contained resource, a URN, another server.
 func (s Site) Local(reference string) (resourceType, id string) {
-	if strings.Contains(reference, "://") {
-		base := strings.TrimSuffix(s.BaseURL, "/")
-		rest, below := strings.CutPrefix(reference, base+"/")
-		if base == "" || !below {
-			return "", ""
-		}
-		reference = rest
+	if base := strings.TrimSuffix(s.BaseURL, "/"); base != "" {
+		reference = strings.TrimPrefix(reference, base+"/")
 	}
 	part := strings.Split(reference, "/")
 	versioned := len(part) == 4 && part[2] == "_history"

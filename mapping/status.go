@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 
 	"github.com/ringback-health/ringback/callback"
@@ -11,6 +12,14 @@ import (
 // for, or carries an extension that may change its meaning. It is left alone; a
 // person has to look at it in the EHR.
 var ErrNotUnderstood = errors.New("the resource is in a state that Ringback does not understand")
+
+// notUnderstood says why a resource is left alone.
+func notUnderstood(resourceType, status string, modified bool) error {
+	if modified {
+		return fmt.Errorf("%w: the %s carries a modifier extension", ErrNotUnderstood, resourceType)
+	}
+	return fmt.Errorf("%w: %s status %s", ErrNotUnderstood, resourceType, nativeStatus(status))
+}
 
 // The codes of R4 task-status that Ringback writes.
 const (

@@ -138,7 +138,7 @@ func preferred(c callback.Callback) []fhir.Period {
 // outputs say how a closed callback ended; an open one has none.
 func outputs(w callback.WorkItem) []fhir.Parameter {
 	c := w.Callback
-	if c.Status != callback.Closed || c.Outcome == "" {
+	if c.Status != callback.Closed {
 		return nil
 	}
 	list := []fhir.Parameter{{Type: parameterType(SystemOutput, OutputOutcome), Value: fhir.CodeValue(string(c.Outcome))}}

@@ -1,6 +1,7 @@
 package mapping_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,15 @@ func TestBlankTextsAreLeftOut(t *testing.T) {
 	m := members(t, taskJSON(t, newStory(t, req).item(taskLink)))
 	if m["description"] != nil || strings.Count(string(m["input"]), `"type"`) != 1 {
 		t.Fatalf("description %s, input %s", m["description"], m["input"])
+	}
+}
+
+func TestTimesAreWrittenToTheSecond(t *testing.T) {
+	w := told("task-attempts")(t).item(taskLink)
+	w.Callback.ReceivedAt, w.Callback.DueAt = monday.Add(123456*time.Microsecond), monday.Add(987654*time.Microsecond)
+	w.Attempts[0].At = monday.Add(time.Microsecond)
+	if fraction := regexp.MustCompile(`T[0-9:]{8}\.`).FindString(string(taskJSON(t, w))); fraction != "" {
+		t.Errorf("a time is written as %s", fraction)
 	}
 }
 

@@ -24,8 +24,8 @@ func clean(t redact.Text) redact.Text {
 	return phi(strings.TrimSpace(s))
 }
 
-// moment writes an instant to the second: finer times come back changed from
-// servers that keep milliseconds, and would look like an edit.
+// moment writes an instant to the second: nobody reads an inbox more finely, and
+// servers disagree about how much more they keep.
 func moment(t time.Time) fhir.DateTime {
 	if t.IsZero() {
 		return fhir.DateTime{}

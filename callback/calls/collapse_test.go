@@ -196,7 +196,7 @@ func TestLocalChannels(t *testing.T) {
 	})
 	t.Run("without session ids", func(t *testing.T) {
 		legs := []calls.Leg{
-			outer(a), leg(0, 6, inner(a, "c1.2"), rings("SIP/301-00000004")),
+			outer(a), leg(0, 6, inner(a, "a1"), rings("SIP/301-00000004")), // a1 sorts before c1 and must not name the call
 			// After a restart the names begin again: another call.
 			leg(900, 906, rings("Local/"+a+";1"), func(l *calls.Leg) { l.ID = "c9" }),
 			leg(900, 906, inner(a, "c9.2"), rings("SIP/301-00000004"), answers(3)),
@@ -253,6 +253,25 @@ func TestDirections(t *testing.T) {
 				t.Errorf("%+v, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestDirectionIsExplained where it is not plain.
+func TestDirectionIsExplained(t *testing.T) {
+	for _, c := range []struct {
+		leg  calls.Leg
+		says string
+	}{
+		{leg(0, 30, by("51512", "SIP/trunk-1")), "came in from the public network, so the caller's short number is not an extension"},
+		{leg(0, 30, in("default"), by("", "SIP/line-1")), "the log does not say who called; taken for a call from outside"},
+		{leg(0, 30, by("301", "SIP/301-1"), in("from-internal"), onto("302")), "both ends are of the phone system itself"},
+	} {
+		if got := one(t, []calls.Leg{c.leg}); !slices.Contains(got.Reasons, c.says) {
+			t.Errorf("reasons %q, want %q", got.Reasons, c.says)
+		}
+	}
+	if got := one(t, []calls.Leg{leg(0, 30)}); len(got.Reasons) != 1 {
+		t.Errorf("a plain case is explained: %q", got.Reasons)
 	}
 }
 

@@ -139,29 +139,30 @@ func goesOn(last, next Leg) bool {
 // carries. A call without identifiers is named by its start, which is the same
 // each time the log is read and says nothing about the caller.
 func name(groups [][]Leg) []legGroup {
+	type unnamed struct {
+		group int
+		root  Leg
+	}
 	out := make([]legGroup, 0, len(groups))
-	first := make([]Leg, 0, len(groups))
-	order := make([]int, 0, len(groups))
+	var rest []unnamed
 	for i, g := range groups {
 		root := slices.MinFunc(g, func(a, b Leg) int { return compareLegs("", a, b) })
-		out = append(out, legGroup{id: cmp.Or(root.Session, root.ID), legs: g})
-		first = append(first, root)
-		order = append(order, i)
+		id := cmp.Or(root.Session, root.ID)
+		if id == "" {
+			rest = append(rest, unnamed{i, root})
+		}
+		out = append(out, legGroup{id: id, legs: g})
 	}
-	slices.SortFunc(order, func(i, j int) int {
-		return cmp.Or(first[i].Start.Compare(first[j].Start), compareLegs("", first[i], first[j]))
+	slices.SortFunc(rest, func(a, b unnamed) int {
+		return cmp.Or(a.root.Start.Compare(b.root.Start), compareLegs("", a.root, b.root))
 	})
 	used := make(map[string]int)
-	for _, i := range order {
-		if out[i].id != "" {
-			continue
-		}
-		id := "at-" + first[i].Start.UTC().Format("20060102T150405Z")
+	for _, u := range rest {
+		id := "at-" + u.root.Start.UTC().Format("20060102T150405Z")
 		if used[id]++; used[id] > 1 {
-			out[i].id = fmt.Sprintf("%s-%d", id, used[id])
-		} else {
-			out[i].id = id
+			id = fmt.Sprintf("%s-%d", id, used[id])
 		}
+		out[u.group].id = id
 	}
 	return out
 }

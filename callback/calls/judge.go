@@ -74,6 +74,7 @@ func (r Rules) judgeInbound(s *Session, legs []Leg, outcomes, people []outcome) 
 			s.Reasons = slices.Insert(s.Reasons, 0, fmt.Sprintf("ended after %s, before the %s from which a call counts", length, r.ShortCall))
 			s.Verdict = VerdictShort
 		}
+	default: // busy, failed and the like have nothing to add
 	}
 }
 

@@ -35,7 +35,9 @@ type Connector interface {
 	// Create makes the resource for w. Where the EHR honours a conditional create
 	// it is used, and an existing resource with the marker is returned as it is.
 	Create(ctx context.Context, w callback.WorkItem) (callback.Item, error)
-	// Read returns the resource as it is now.
+	// Read returns the resource as it is now. State.Status is empty where the
+	// connector has no word for the state: such an item is left alone, and an Edit
+	// of it is Permanent.
 	Read(ctx context.Context, t callback.ResourceType, id string) (callback.Item, error)
 	// Edit moves the resource that was read as current to what w wants, changing
 	// only what differs and keeping every member it does not own. Where nothing
@@ -49,8 +51,9 @@ type Connector interface {
 	// does no I/O. An entry that cannot be read is a problem, not an error.
 	Interpret(f callback.Feed, page []byte) (callback.Changes, error)
 
-	// Patients returns the charts that fit the query, at most a handful more than
-	// it takes to see that they are several.
+	// Patients returns the charts that fit all of the query, whatever the EHR
+	// answered, at most a handful more than it takes to see that they are several. A
+	// chart that cannot be read is an error: it may be the right one.
 	Patients(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error)
 
 	// Close gives up connections.

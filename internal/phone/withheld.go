@@ -23,6 +23,8 @@ var withheldDigits = map[string]bool{
 	"+7378742833": true, "+2562533": true, "+8656696": true, "+86282452253": true,
 }
 
+var punctuation = strings.NewReplacer(" ", "", ".", "", "-", "", "_", "")
+
 // Withheld reports whether raw stands for a caller whose number is not known:
 // empty, a word such as "anonymous" or "Private Number", or one of the digit
 // strings that mean the same.
@@ -32,6 +34,5 @@ func Withheld(raw string) bool {
 		return true
 	}
 	s = strings.Trim(strings.ToLower(s), "<>()[]\"")
-	s = strings.NewReplacer(" ", "", ".", "", "-", "", "_", "").Replace(s)
-	return withheldWords[s]
+	return withheldWords[punctuation.Replace(s)]
 }

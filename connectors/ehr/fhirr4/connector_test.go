@@ -25,8 +25,13 @@ func tokenURL(base string) string { return strings.TrimSuffix(base, sandbox.Base
 // fetchToken gets an access token for staff.
 func fetchToken(t *testing.T, base string) string {
 	t.Helper()
-	resp, err := http.PostForm(tokenURL(base), url.Values{"grant_type": {"client_credentials"}, "client_id": {"ringback"},
-		"client_secret": {secret}, "scope": {scopes}})
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"ringback"}, "client_secret": {secret}, "scope": {scopes}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, tokenURL(base), strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,9 +161,9 @@ func TestCreateOnAServerThatSaysLittle(t *testing.T) {
 				t.Errorf("If-None-Exist is %q, want %q", got, want)
 			}
 			w.Header().Set("Location", "https://elsewhere.example/Task/7/_history/1")
-			w.WriteHeader(201)
+			w.WriteHeader(http.StatusCreated)
 		case readable.Load():
-			w.Header().Set("ETag", `W/"5"`)
+			w.Header().Set("Etag", `W/"5"`)
 			write(w, 200, `{"resourceType":"Task","id":"7","status":"ready","intent":"order"}`)
 		default:
 			write(w, 500, "")

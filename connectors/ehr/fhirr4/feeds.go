@@ -88,7 +88,7 @@ func (c *Connector) entry(f callback.Feed, e fhir.Entry, into *callback.Changes)
 		}
 		into.Appointments = append(into.Appointments, a)
 		if a.State == callback.ApptUnknown {
-			return "its status is not understood; it is not taken for booked"
+			return "its state is not understood; it is not taken for booked"
 		}
 	}
 	return ""
@@ -104,7 +104,7 @@ func (c *Connector) taskEntry(e fhir.Entry, into *callback.Changes) string {
 	}
 	into.Items = append(into.Items, item)
 	if item.State.Status == "" {
-		return "status " + item.State.Native + " is not understood; it is left alone"
+		return "its state (" + item.State.Native + ") is not understood; it is left alone"
 	}
 	return ""
 }

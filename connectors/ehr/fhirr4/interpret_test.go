@@ -61,7 +61,7 @@ func TestOneBadEntrySpoilsNothing(t *testing.T) {
 		problems []string
 		want     []string
 	}{
-		{items.Problems, []string{"Task/t2: Task.for: ", "Task/t3: status postponed", "entry 5: Task.status: absent", "entry 6: ", "entry 7: ", "entry 11: the EHR warns: not-supported"}},
+		{items.Problems, []string{"Task/t2: Task.for: ", "Task/t3: its state (postponed)", "entry 5: Task.status: absent", "entry 6: ", "entry 7: ", "entry 11: the EHR warns: not-supported"}},
 		{appts.Problems, []string{"entry 6: ", "entry 7: ", "Appointment/a2: ", "Appointment/a3: Appointment.start: ", "entry 11: the EHR warns: not-supported"}},
 	} {
 		if len(tt.problems) != len(tt.want) {

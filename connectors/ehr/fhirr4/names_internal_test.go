@@ -30,6 +30,7 @@ func TestSameName(t *testing.T) {
 		{"A. Lee", chart("Lee", "Ann"), false},
 		{"Ann Marie Lee", chart("Lee", "Ann"), false}, // it may be her sister Marie
 		{"Ann Lee", chart("Lee", "Anna"), false},
+		{"Ann Marie Lee", chart("Lee", "Anna", "Marie"), false},
 		{"Ann", chart("Lee", "Ann"), false},
 		{"Lee", chart("Lee", "Ann"), false},
 		{"Lee Lee", chart("Lee", "Ann"), false},
