@@ -45,6 +45,7 @@ type Item struct {
 	Outcome      Outcome     // if the item says how it ended; else empty
 	Notes        []ItemNote
 	Gone         bool   // deleted in the EHR
+	Found        bool   // Create found it there already: what it holds is not known yet
 	Raw          []byte // the resource as read; an edit starts from it
 }
 

@@ -118,11 +118,15 @@ func (r *Record) observeStatus(base ItemState, item Item, staff Actor, at time.T
 	if item.State.Status == base.Status {
 		return nil
 	}
-	switch item.State.Status {
-	case ItemOpen:
-		if base.Status == ItemDone || base.Status == ItemCancelled {
-			return r.Reopen("opened again in the EHR", redact.Text{}, staff, at)
+	if ended := base.Status == ItemDone || base.Status == ItemCancelled; ended {
+		switch item.State.Status {
+		case ItemOpen, ItemInProgress, ItemOnHold:
+			if err := r.Reopen("opened again in the EHR", redact.Text{}, staff, at); err != nil {
+				return err
+			}
 		}
+	}
+	switch item.State.Status {
 	case ItemInProgress:
 		return tolerate(r.Start(staff, at))
 	case ItemOnHold:

@@ -119,6 +119,26 @@ func TestStaffAndAutomationAtOnce(t *testing.T) {
 	}
 }
 
+// TestStaffOpenAgain: into whichever open state staff move an ended item.
+func TestStaffOpenAgain(t *testing.T) {
+	for to, want := range map[callback.ItemStatus]callback.Status{
+		callback.ItemOpen: callback.InProgress, callback.ItemInProgress: callback.InProgress, callback.ItemOnHold: callback.Waiting,
+	} {
+		for _, from := range []callback.ItemStatus{callback.ItemDone, callback.ItemCancelled} {
+			r, item := filed(t)
+			item.Version, item.State.Status = "2", from
+			_, err := r.Observe(r.Links[0].ID, item, start)
+			must(t, err)
+			item.Version, item.State.Status = "3", to
+			_, err = r.Observe(r.Links[0].ID, item, start.Add(time.Minute))
+			must(t, err)
+			if r.Status != want {
+				t.Errorf("from %s to %s: %s, want %s", from, to, r.Status, want)
+			}
+		}
+	}
+}
+
 // TestWhatWeWroteIsNotStaffsWord: a visit that we credited and wrote into the
 // item does not come back as a link made by staff.
 func TestWhatWeWroteIsNotStaffsWord(t *testing.T) {

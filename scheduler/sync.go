@@ -124,6 +124,9 @@ func (w *Worker) create(ctx context.Context, site Site, rec callback.Record, l c
 	if err != nil {
 		return false, err
 	}
+	if item.Found {
+		return true, w.observe(ctx, rec.ID, l.ID, item)
+	}
 	return w.written(ctx, rec, l, item)
 }
 

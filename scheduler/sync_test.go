@@ -73,6 +73,25 @@ func TestCrashBeforeCommit(t *testing.T) {
 	w.task(id)
 }
 
+// TestFoundAlready: the answer to a create was lost, the callback moved on, and
+// the next create finds the older item. It does not hold the new revision.
+func TestFoundAlready(t *testing.T) {
+	w := newWorld(t)
+	id := w.ask("1", nil)
+	l := w.taskLink(id)
+	_, err := w.connector.Create(t.Context(), callback.WorkItem{Link: l, Callback: w.record(id).Callback})
+	w.must(err)
+	_, err = w.ledger.Update(t.Context(), id, func(r *callback.Record) error {
+		return r.Assign("billing", callback.Actor{Kind: callback.Person}, w.clock.Now())
+	})
+	w.must(err)
+	w.deliver() // a conditional create: the link does not know that anything was sent
+	_, members := w.task(id)
+	if owner := members["owner"].(map[string]any)["display"]; owner != "billing" {
+		t.Errorf("the item says %v, the ledger billing", owner)
+	}
+}
+
 // dying is an EHR after whose answer the process is gone.
 type dying struct {
 	scheduler.EHR

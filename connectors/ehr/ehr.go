@@ -33,7 +33,8 @@ type Connector interface {
 	// None is an empty list, not an error.
 	Find(ctx context.Context, t callback.ResourceType, m callback.Marker) ([]callback.Item, error)
 	// Create makes the resource for w. Where the EHR honours a conditional create
-	// it is used, and an existing resource with the marker is returned as it is.
+	// it is used, and an existing resource with the marker is returned as it
+	// is, with Found set.
 	Create(ctx context.Context, w callback.WorkItem) (callback.Item, error)
 	// Read returns the resource as it is now. State.Status is empty where the
 	// connector has no word for the state: such an item is left alone, and an Edit

@@ -139,7 +139,9 @@ func (c *Connector) Create(ctx context.Context, w callback.WorkItem) (callback.I
 	if err != nil {
 		return callback.Item{}, err
 	}
-	return c.stored(ctx, op, t, written)
+	item, err := c.stored(ctx, op, t, written)
+	item.Found = written.Existing
+	return item, err
 }
 
 // Read returns the resource as it is now.
