@@ -101,7 +101,13 @@ func (r *Record) observePatient(item Item, staff Actor, at time.Time) {
 	r.Resolve(p, staff, at)
 }
 
+// observeFields takes over owner and priority where they differ from what both
+// sides agreed on. Where they never agreed, the item holds what an earlier life of
+// ours wrote, and nobody can tell that from what staff wrote: ours stands.
 func (r *Record) observeFields(base ItemState, item Item, staff Actor, at time.Time) error {
+	if base.Status == "" {
+		return nil
+	}
 	s := item.State
 	if s.Owner != "" && s.Owner != base.Owner && s.Owner != r.Owner {
 		if err := tolerate(r.Assign(s.Owner, staff, at)); err != nil {
