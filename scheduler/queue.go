@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	_ "github.com/glebarez/go-sqlite" // the pure Go driver "sqlite" for the queue's own file
@@ -186,8 +187,7 @@ func newRiver[TTx any](ctx context.Context, o Options, w *Worker, d riverdriver.
 		return nil, errors.Join(fault.New(fault.Retry, "open the job queue", what).
 			WithHint("check that the database is up and that its user may create tables").Because(err), closeDB())
 	}
-	// River reports each step of a migration at info level; only trouble is of interest.
-	quiet := slog.New(levelHandler{o.Logger.Handler(), slog.LevelWarn})
+	quiet := slog.New(riverLog{o.Logger.Handler()})
 	migrator, err := rivermigrate.New(d, &rivermigrate.Config{Logger: quiet})
 	if err != nil {
 		return fail("its migrations cannot be read", err)
@@ -275,23 +275,30 @@ func (q *riverQueue[TTx]) poll(ctx context.Context, f FeedArgs) (bool, error) {
 	return err == nil && !res.UniqueSkippedAsDuplicate, err
 }
 
-// levelHandler passes on records from a level on.
-type levelHandler struct {
-	slog.Handler
-	from slog.Level
-}
+// riverLog passes on what River reports of trouble, but for what a shutdown cuts
+// off: that is no trouble.
+type riverLog struct{ slog.Handler }
 
 // Enabled reports whether a record of the level is passed on.
-func (h levelHandler) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= h.from && h.Handler.Enabled(ctx, l)
+func (h riverLog) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && h.Handler.Enabled(ctx, l)
 }
 
-// WithAttrs keeps the level.
-func (h levelHandler) WithAttrs(as []slog.Attr) slog.Handler {
-	return levelHandler{h.Handler.WithAttrs(as), h.from}
+// Handle passes the record on.
+func (h riverLog) Handle(ctx context.Context, r slog.Record) error {
+	cut := false
+	r.Attrs(func(a slog.Attr) bool {
+		cut = cut || strings.Contains(a.Value.String(), context.Canceled.Error())
+		return !cut
+	})
+	if cut {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
 }
 
-// WithGroup keeps the level.
-func (h levelHandler) WithGroup(name string) slog.Handler {
-	return levelHandler{h.Handler.WithGroup(name), h.from}
-}
+// WithAttrs keeps the rule.
+func (h riverLog) WithAttrs(as []slog.Attr) slog.Handler { return riverLog{h.Handler.WithAttrs(as)} }
+
+// WithGroup keeps the rule.
+func (h riverLog) WithGroup(name string) slog.Handler { return riverLog{h.Handler.WithGroup(name)} }
