@@ -130,6 +130,7 @@ func (r *Record) observeStatus(base ItemState, item Item, staff Actor, at time.T
 			if err := r.Reopen("opened again in the EHR", redact.Text{}, staff, at); err != nil {
 				return err
 			}
+		default: // ended otherwise: see below
 		}
 	}
 	switch item.State.Status {
@@ -146,6 +147,7 @@ func (r *Record) observeStatus(base ItemState, item Item, staff Actor, at time.T
 		if r.Status.Open() {
 			r.AskReviewOf("the work item was "+string(item.State.Status)+" in the EHR", staff, at)
 		}
+	case ItemOpen: // nothing that an open callback has to do
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/rest"
@@ -27,7 +28,7 @@ func kindOf(body []byte) string {
 		return typeName(t)
 	case body[0] == '<':
 		return kindMarkup
-	case err == errNotJSON:
+	case errors.Is(err, errNotJSON):
 		return kindOther
 	default:
 		return kindJSON

@@ -162,8 +162,8 @@ func written2xx(op, resourceType string, resp *rest.Response, known Written) (Wr
 	if modified, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil {
 		w.LastUpdated = modified
 	}
-	switch body := kindOf(resp.Body); {
-	case body == resourceType:
+	switch body := kindOf(resp.Body); body {
+	case resourceType:
 		meta, err := MetaOf(resp.Body)
 		if err != nil {
 			return Written{}, ambiguous(op, resp, err.Error())
@@ -179,8 +179,8 @@ func written2xx(op, resourceType string, resp *rest.Response, known Written) (Wr
 		if !meta.LastUpdated.IsZero() {
 			w.LastUpdated = meta.LastUpdated
 		}
-	case body == "":
-	case body == operationOutcome:
+	case "":
+	case operationOutcome:
 		if o, _ := ParseOutcome(resp.Body); o.Failed() {
 			return Written{}, wrongBody(op, resourceType, resp, true)
 		}

@@ -49,7 +49,7 @@ const (
 
 func TestRead(t *testing.T) {
 	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != "GET" || r.URL.EscapedPath() != "/fhir/Task/a.b-1%25" || r.Header.Get("Accept") != "application/fhir+json" {
+		if r.Method != http.MethodGet || r.URL.EscapedPath() != "/fhir/Task/a.b-1%25" || r.Header.Get("Accept") != "application/fhir+json" {
 			t.Errorf("%s %s %s", r.Method, r.URL.EscapedPath(), r.Header)
 		}
 		io.WriteString(w, taskBody)
@@ -122,7 +122,7 @@ func TestConditionalCreate(t *testing.T) {
 
 func TestUpdate(t *testing.T) {
 	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != "PUT" || r.URL.Path != "/fhir/Task/7" {
+		if r.Method != http.MethodPut || r.URL.Path != "/fhir/Task/7" {
 			t.Errorf("%s %s", r.Method, r.URL)
 		}
 		switch match := r.Header.Get("If-Match"); match {

@@ -9,17 +9,21 @@ import (
 	models "github.com/samply/golang-fhir-models/fhir-models/fhir"
 )
 
-// The model types that Decode reads. They know every member of R4 and are
-// strict about its codes; the views of this package are lenient.
+// The model types that Decode reads. They know every member of R4 and are strict
+// about its codes; the views of this package are lenient.
 type (
-	Communication               = models.Communication
-	Coverage                    = models.Coverage
-	CoverageEligibilityRequest  = models.CoverageEligibilityRequest
-	CoverageEligibilityResponse = models.CoverageEligibilityResponse
-	Location                    = models.Location
-	Practitioner                = models.Practitioner
-	Schedule                    = models.Schedule
-	Slot                        = models.Slot
+	// Communication is a message that was sent (FHIR R4 Communication).
+	Communication = models.Communication
+	// Coverage is an insurance plan of a patient.
+	Coverage = models.Coverage
+	// Location is a place at which care is given.
+	Location = models.Location
+	// Practitioner is somebody who gives care.
+	Practitioner = models.Practitioner
+	// Schedule is a calendar that slots belong to.
+	Schedule = models.Schedule
+	// Slot is a time that can be booked.
+	Slot = models.Slot
 )
 
 // Decode reads raw into T, one of the model types that this package names. The
@@ -79,10 +83,10 @@ type TypeError struct {
 
 // Error names both types and the codes of an OperationOutcome.
 func (e *TypeError) Error() string {
-	switch {
-	case e.Got == "":
+	switch e.Got {
+	case "":
 		return "expected " + e.Want + ", got no FHIR resource"
-	case e.Got == operationOutcome:
+	case operationOutcome:
 		return "expected " + e.Want + ", got " + e.Outcome.summary()
 	default:
 		return "expected " + e.Want + ", got " + e.Got

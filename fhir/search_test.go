@@ -30,7 +30,7 @@ func page(id, next string) string {
 }
 
 // collect runs a search to its end.
-func collect(c *fhir.Client, ctx context.Context, opts ...fhir.SearchOption) (ids []string, err error) {
+func collect(ctx context.Context, c *fhir.Client, opts ...fhir.SearchOption) (ids []string, err error) {
 	for p, e := range c.Search(ctx, "Task", url.Values{"status": {"requested"}}, opts...) {
 		if e != nil {
 			return ids, e
@@ -59,7 +59,7 @@ func TestSearchFollowsThePages(t *testing.T) {
 			t.Errorf("asked for %s", r.URL.RequestURI())
 		}
 	})
-	ids, err := collect(c, t.Context())
+	ids, err := collect(t.Context(), c)
 	if err != nil || fmt.Sprint(ids) != "[1 2 3 4]" {
 		t.Errorf("%v %v", ids, err)
 	}
@@ -80,7 +80,7 @@ func TestSearchPostKeepsParametersOutOfTheURL(t *testing.T) {
 		}
 		io.WriteString(w, page("1", ""))
 	})
-	if ids, err := collect(c, t.Context(), fhir.SearchPost()); err != nil || len(ids) != 1 {
+	if ids, err := collect(t.Context(), c, fhir.SearchPost()); err != nil || len(ids) != 1 {
 		t.Errorf("%v %v", ids, err)
 	}
 }
@@ -110,7 +110,7 @@ func TestASearchThatFailsIsNotComplete(t *testing.T) {
 		client, base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, page("x", c.next(base, n.Add(1))))
 		})
-		ids, err := collect(client, t.Context(), fhir.MaxPages(5))
+		ids, err := collect(t.Context(), client, fhir.MaxPages(5))
 		if !fault.Is(err, c.want) || len(ids) != c.pages || int(n.Load()) != c.pages {
 			t.Errorf("%s: %d pages, %d requests, %v", c.name, len(ids), n.Load(), err)
 			continue
@@ -140,14 +140,14 @@ func TestABrokenPageEndsTheSearch(t *testing.T) {
 			}
 			io.WriteString(w, c.second)
 		})
-		ids, err := collect(client, t.Context())
+		ids, err := collect(t.Context(), client)
 		if !fault.Is(err, c.want) || len(ids) != 1 || strings.Contains(err.Error(), "Canary") {
 			t.Errorf("%s: %v %v", name, ids, err)
 		}
 	}
 	// A warning accompanies an answer that is complete.
 	client, _ := serve(t, answer(200, `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"processing"}]},"search":{"mode":"outcome"}}]}`))
-	if _, err := collect(client, t.Context()); err != nil {
+	if _, err := collect(t.Context(), client); err != nil {
 		t.Errorf("a warning: %v", err)
 	}
 }

@@ -29,7 +29,6 @@ func text(s string) redact.Text { return redact.NewText(s) }
 var (
 	taskLink  = callback.Link{ID: "01920000-0000-7000-8000-000000000001", EHR: "ehr", Type: callback.TaskResource}
 	visitLink = callback.Link{ID: "01920000-0000-7000-8000-000000000002", EHR: "ehr", Type: callback.AppointmentResource, RemoteID: "prop-1"}
-	caller    = callback.Actor{Kind: callback.CallerActor}
 	auto      = callback.Actor{Kind: callback.Automation}
 	kim       = callback.Actor{Kind: callback.Person, Name: "kim"}
 )

@@ -234,6 +234,7 @@ func (x *Fault) answer(truth response) response {
 			out = truth
 		}
 		out.cut = true
+	case BodyOutcome: // as it is
 	case "":
 		if x.Status == 0 {
 			out = truth

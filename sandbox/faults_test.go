@@ -112,7 +112,7 @@ func TestFaultsByChanceAreTheSameEachTime(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			pattern += fmt.Sprint(a.StatusCode == 503)[:1]
+			pattern += fmt.Sprint(a.StatusCode == http.StatusServiceUnavailable)[:1]
 		}
 		return pattern
 	}
@@ -143,7 +143,7 @@ func TestLatencyOutlivesTheClient(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { cancel() }})
-	req, err := http.NewRequestWithContext(ctx, "POST", e.base+"/Task", strings.NewReader(task))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.base+"/Task", strings.NewReader(task))
 	if err != nil {
 		t.Fatal(err)
 	}

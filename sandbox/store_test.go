@@ -105,10 +105,10 @@ func TestConcurrentUse(t *testing.T) {
 				if _, err := desk.AddNote(shared, "desk", fmt.Sprintf("%d/%d", w, i)); err != nil {
 					t.Errorf("note: %v", err)
 				}
-				if a, err := e.try("PATCH", "/Task/"+shared, `[{"op":"add","path":"/note/-","value":{"text":"x"}}]`); err != nil || a.StatusCode != 200 {
+				if a, err := e.try("PATCH", "/Task/"+shared, `[{"op":"add","path":"/note/-","value":{"text":"x"}}]`); err != nil || a.StatusCode != http.StatusOK {
 					t.Errorf("patch: %d %v", a.StatusCode, err)
 				}
-				if a, err := e.try("GET", "/Task?_sort=_lastUpdated&status=requested", ""); err != nil || a.StatusCode != 200 {
+				if a, err := e.try("GET", "/Task?_sort=_lastUpdated&status=requested", ""); err != nil || a.StatusCode != http.StatusOK {
 					t.Errorf("search: %d %v", a.StatusCode, err)
 				}
 			}

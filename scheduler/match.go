@@ -59,6 +59,7 @@ func (w *Worker) matchOnce(ctx context.Context, id callback.ID, with *callback.A
 
 func apply(r *callback.Record, d matching.Decision, in matching.Input) error {
 	switch d.Step {
+	case matching.Leave:
 	case matching.Close:
 		return r.CloseOnVisit(d.Evidence[0], in.Now)
 	case matching.Review:

@@ -60,7 +60,7 @@ func CheckListen(addr string, haveTokens bool) error {
 		return nil
 	}
 	return fmt.Errorf("refused to listen on %s: there is no API token yet, so everybody who reaches it could read every callback; "+
-		"create a token first, or listen on 127.0.0.1", addr)
+		"create one with: ringback tokens create, or listen on 127.0.0.1", addr)
 }
 
 // loopbackHost reports whether a host name or address is the machine itself.
@@ -162,11 +162,11 @@ func (s *Server) byLoopback(r *http.Request) (identity, *Problem) {
 // (DNS rebinding), which shows in the Host header.
 func fromMachineItself(r *http.Request) *Problem {
 	if !arrivedOnLoopback(r) {
-		return kindUnauthorized.say("Without a token only the machine itself is let in. Create a token and send it.")
+		return kindUnauthorized.say("Without a token only the machine itself is let in. Create one (ringback tokens create) and send it.")
 	}
 	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "Via"} {
 		if r.Header.Get(h) != "" {
-			return kindUnauthorized.say("A proxy stands in front of this server, so a token is needed. Create one and send it.")
+			return kindUnauthorized.say("A proxy stands in front of this server, so a token is needed. Create one (ringback tokens create) and send it.")
 		}
 	}
 	host, _, err := net.SplitHostPort(r.Host)
@@ -196,7 +196,7 @@ func sameOrigin(r *http.Request) *Problem {
 	return nil
 }
 
-// allowed are the roles that may do what a role is needed for, weakest first.
+// allowed reports whether one of the roles is the one that asks.
 func allowed(roles []callback.Role, role callback.Role) bool { return slices.Contains(roles, role) }
 
 var (
@@ -223,7 +223,7 @@ func (s *Server) authorize(roles []callback.Role) func(huma.Context, func(huma.C
 // challenge adds what RFC 9110 wants beside a 401.
 func challenge(p *Problem) *Problem {
 	if p.Status == http.StatusUnauthorized {
-		p.with("WWW-Authenticate", `Bearer realm="ringback"`)
+		return p.with("WWW-Authenticate", `Bearer realm="ringback"`)
 	}
 	return p
 }

@@ -211,7 +211,7 @@ func TestSignIn(t *testing.T) {
 	if got := out.header.Get("Set-Cookie"); !strings.Contains(got, "Max-Age=0") {
 		t.Errorf("cookie after signing out: %q", got)
 	}
-	for _, next := range []string{"https://evil.example", "//evil.example", `/\evil.example`, "javascript:alert(1)", "evil", "", "/\r\nx"} {
+	for _, next := range []string{"https://evil.example", "//evil.example", "////evil.example", `/\evil.example`, "javascript:alert(1)", "evil", "", "/\r\nx"} {
 		if got := send(staff, next).want(http.StatusSeeOther).header.Get("Location"); got != "/" {
 			t.Errorf("next=%q leads to %q", next, got)
 		}

@@ -102,16 +102,20 @@ func TestNothingLeaks(t *testing.T) {
 	at := "/v1/callbacks/" + first.object()["id"].(string)
 	link := r.get(at).object()["links"].([]any)[0].(map[string]any)["link_id"].(string)
 
-	posts := map[string]map[string]any{
-		"/v1/callbacks":                  phi("bad"),
-		at + "/attempts":                 {"channel": "phone", "result": "busy", "talk_seconds": 1, "at": "2026-03-02T15:00:00Z", "note": canaryWord},
-		at + "/assign":                   {"owner": "front-desk"},
-		at + "/close":                    {"outcome": "answered-question", "note": canaryWord},
-		at + "/reopen":                   {"reason": canaryWord},
-		"/v1/links/" + link + "/discard": {"reason": canaryWord},
-		"/v1/links/" + link + "/retry":   {"x": canaryWord},
-	}
-	for path, body := range posts {
+	// In this order, so that the callback is open at the end.
+	for _, p := range []struct {
+		path string
+		body map[string]any
+	}{
+		{"/v1/callbacks", phi("bad")},
+		{at + "/attempts", map[string]any{"channel": "phone", "result": "busy", "talk_seconds": 1, "at": "2026-03-02T15:00:00Z", "note": canaryWord}},
+		{at + "/assign", map[string]any{"owner": "front-desk"}},
+		{at + "/close", map[string]any{"outcome": "answered-question", "note": canaryWord}},
+		{at + "/reopen", map[string]any{"reason": canaryWord}},
+		{"/v1/links/" + link + "/discard", map[string]any{"reason": canaryWord}},
+		{"/v1/links/" + link + "/retry", map[string]any{"x": canaryWord}},
+	} {
+		path, body := p.path, p.body
 		data, _ := json.Marshal(body)
 		bodies := append(spoiled(body), string(data), string(data[:len(data)/2]), canaryWord, `"`+canaryWord+`"`, `["`+canaryWord+`"]`, `{`+canaryWord)
 		for _, b := range bodies {

@@ -1,13 +1,17 @@
 package server_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/internal/intake"
@@ -83,7 +87,7 @@ func TestContentTypes(t *testing.T) {
 
 // counted counts what is read of a body that never ends.
 type counted struct {
-	n    int
+	n    atomic.Int64
 	head string
 }
 
@@ -93,8 +97,7 @@ func (c *counted) Read(b []byte) (int, error) {
 	for i := n; i < len(b); i++ {
 		b[i] = ' '
 	}
-	c.n += len(b)
-	if c.n > 10<<20 {
+	if c.n.Add(int64(len(b))) > 10<<20 {
 		return 0, io.EOF
 	}
 	return len(b), nil
@@ -117,11 +120,29 @@ func TestLargeBodiesAreNotRead(t *testing.T) {
 	endless := &counted{head: form("x")}
 	r.request(http.MethodPost, "/v1/callbacks", endless).problem(http.StatusRequestEntityTooLarge)
 	// What the two sides' buffers hold beyond the limit is sent but not kept.
-	if endless.n > 8<<20 {
-		t.Errorf("%d bytes were sent before the server refused", endless.n)
+	if n := endless.n.Load(); n > 8<<20 {
+		t.Errorf("%d bytes were sent before the server refused", n)
 	}
 	if taken != 1 {
 		t.Errorf("%d requests were taken, want 1", taken)
+	}
+}
+
+// TestAnAnnouncedLargeBodyIsRefusedAtOnce says that 10 MB will come and sends none.
+func TestAnAnnouncedLargeBodyIsRefusedAtOnce(t *testing.T) {
+	r := newRig(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, "POST /v1/callbacks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10485760\r\n\r\n{")
+	status, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.Contains(status, "413") {
+		t.Errorf("answer %q, %v", status, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/internal/intake"
@@ -48,6 +49,7 @@ func TestServeLetsRequestsEnd(t *testing.T) {
 	}()
 	<-begun
 	stop()
+	untilRefused(t, ln.Addr().String())
 	close(goOn)
 	if got := <-answered; !strings.HasPrefix(got, "200 OK") {
 		t.Errorf("the request under way got %s", got)
@@ -55,9 +57,19 @@ func TestServeLetsRequestsEnd(t *testing.T) {
 	if err := <-served; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
-	if _, err := client.Get("http://" + ln.Addr().String() + "/livez"); err == nil {
-		t.Error("it still listens")
+}
+
+// untilRefused returns when nobody listens on addr any more.
+func untilRefused(t *testing.T, addr string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
 	}
+	t.Fatal("it still listens")
 }
 
 // TestServeRefusesOpenAddresses does not let everybody in where there is no token.
@@ -72,7 +84,9 @@ func TestServeRefusesOpenAddresses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Serve(t.Context(), ln); err == nil || !strings.Contains(err.Error(), "create a token first") {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.Serve(ctx, ln); err == nil || !strings.Contains(err.Error(), "ringback tokens create") {
 		t.Errorf("Serve: %v", err)
 	}
 	if _, err := ln.Accept(); err == nil {

@@ -152,6 +152,7 @@ func why(r callback.Record) string {
 			if r.Review {
 				last = "Open, for a person to look at: " + e.Detail
 			}
+		default: // changes nothing in whether it is open
 		}
 	}
 	if last == "" || (r.Status == callback.Closed) != (r.Outcome != "") {

@@ -60,8 +60,8 @@ func (o Options) LocalZone() (*time.Location, error) {
 	}
 }
 
-// ErrEmpty: the log has no content at all. That is a log without calls or an
-// export that failed; only the caller can know.
+// ErrEmpty says that the log has no content at all. That is a log without calls or
+// an export that failed; only the caller can know.
 var ErrEmpty = errors.New("read call log: the file is empty; if there were calls, export it again")
 
 // Stream is one log being read.

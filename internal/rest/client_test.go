@@ -218,7 +218,7 @@ func TestTheAnswerIsBounded(t *testing.T) {
 func TestRetryAfterReachesTheCaller(t *testing.T) {
 	c, _ := serve(t, rest.Config{}, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "17")
-		w.WriteHeader(503)
+		w.WriteHeader(http.StatusServiceUnavailable)
 	})
 	if _, err := c.Do(t.Context(), get("Task")); !fault.Is(err, fault.Throttled) || fault.After(err) != 17*time.Second {
 		t.Errorf("read: %v after %s", err, fault.After(err))

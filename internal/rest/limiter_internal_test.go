@@ -28,7 +28,7 @@ func TestLimiterSpacesRequests(t *testing.T) {
 		if last != 2*time.Second {
 			t.Fatalf("9 requests at 4 per second ended after %s, want 2 s", last)
 		}
-		time.Sleep(time.Minute) // the bubble's clock; idle time earns no burst
+		time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock; idle time earns no burst
 		start = time.Now()
 		_, _ = l.wait(t.Context()), l.wait(t.Context())
 		if got := time.Since(start); got != 250*time.Millisecond {

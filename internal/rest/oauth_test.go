@@ -116,7 +116,7 @@ func TestManyWaitersOneFetch(t *testing.T) {
 			fetches.Add(1)
 			<-release
 			if fail {
-				w.WriteHeader(401)
+				w.WriteHeader(http.StatusUnauthorized)
 				io.WriteString(w, `{"error":"invalid_client"}`)
 				return
 			}
@@ -195,7 +195,7 @@ func TestATokenOutlivesAFailureToRenewIt(t *testing.T) {
 	clk := clock.NewManual(start)
 	a := tokens(t, clk, func(w http.ResponseWriter, r *http.Request) {
 		if n.Add(1) > 1 {
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
 		io.WriteString(w, `{"access_token":"t1","expires_in":100}`)
@@ -221,7 +221,7 @@ func TestA401RenewsTheTokenOnce(t *testing.T) {
 		c, _ := serve(t, rest.Config{Auth: auth}, func(w http.ResponseWriter, r *http.Request) {
 			hits.Add(1)
 			if revoked == "all" || r.Header.Get("Authorization") == revoked {
-				w.WriteHeader(401)
+				w.WriteHeader(http.StatusUnauthorized)
 			}
 			io.Copy(w, r.Body)
 		})
@@ -250,7 +250,7 @@ func TestAHerdOf401sRenewsOnce(t *testing.T) {
 		if r.Header.Get("Authorization") == "Bearer t1" {
 			arrived.Done()
 			arrived.Wait() // all of them hold t1 before the first refusal
-			w.WriteHeader(401)
+			w.WriteHeader(http.StatusUnauthorized)
 		}
 	})
 	var wg sync.WaitGroup

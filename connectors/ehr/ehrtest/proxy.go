@@ -117,7 +117,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.write(w)
 		return
 	}
-	resp, answer, err := p.forward(r, body)
+	resp, answer, err := p.forward(r, body) //nolint:bodyclose // forward closes it
 	if err != nil {
 		http.Error(w, "the EHR does not answer", http.StatusBadGateway)
 		return

@@ -163,7 +163,7 @@ func TestCreateOnAServerThatSaysLittle(t *testing.T) {
 			w.Header().Set("Location", "https://elsewhere.example/Task/7/_history/1")
 			w.WriteHeader(http.StatusCreated)
 		case readable.Load():
-			w.Header().Set("Etag", `W/"5"`)
+			w.Header().Set("ETag", `W/"5"`)
 			write(w, 200, `{"resourceType":"Task","id":"7","status":"ready","intent":"order"}`)
 		default:
 			write(w, 500, "")

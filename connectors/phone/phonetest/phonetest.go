@@ -346,7 +346,10 @@ func (s suite) streaming(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for range stream.Rows {
+	for _, err := range stream.Rows {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if n++; n == 100 {
 			break
 		}
