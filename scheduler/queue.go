@@ -35,8 +35,10 @@ type QueueOptions struct {
 	Workers  int           // sync jobs at a time, default 8
 	// Cooldown is the shortest time between two fetches of jobs, default 50 ms: a
 	// machine works at most Workers jobs per Cooldown.
-	Cooldown   time.Duration
-	JobTimeout time.Duration // default 1m; a job that a crash left running is rescued a minute later
+	Cooldown time.Duration
+	// JobTimeout bounds one job, default 45 s. A job that a crash left running is
+	// taken up again rescueSlack later: until then it may still be writing.
+	JobTimeout time.Duration
 }
 
 func (o QueueOptions) withDefaults() QueueOptions {
@@ -47,7 +49,7 @@ func (o QueueOptions) withDefaults() QueueOptions {
 		o.Cooldown = 50 * time.Millisecond
 	}
 	if o.JobTimeout == 0 {
-		o.JobTimeout = time.Minute
+		o.JobTimeout = 45 * time.Second
 	}
 	return o
 }
@@ -69,6 +71,10 @@ func ParseSchedule(spec string) (cron.Schedule, error) {
 type utcSchedule struct{ cron.Schedule }
 
 func (s utcSchedule) Next(t time.Time) time.Time { return s.Schedule.Next(t.UTC()) }
+
+// rescueSlack is how much longer than its timeout a job has to be silent before it
+// is taken for dead. It covers clocks of machines that differ by seconds.
+const rescueSlack = 15 * time.Second
 
 const (
 	syncQueue = "sync"
@@ -214,7 +220,7 @@ func newRiver[TTx any](ctx context.Context, o Options, w *Worker, d riverdriver.
 		FetchPollInterval:           max(o.Queue.Cooldown, 100*time.Millisecond),
 		PollOnly:                    pollOnly,
 		JobTimeout:                  o.Queue.JobTimeout,
-		RescueStuckJobsAfter:        o.Queue.JobTimeout + time.Minute,
+		RescueStuckJobsAfter:        o.Queue.JobTimeout + rescueSlack,
 		SoftStopTimeout:             o.StopWithin,
 		CompletedJobRetentionPeriod: 10 * time.Minute,
 		DiscardedJobRetentionPeriod: 24 * time.Hour,
