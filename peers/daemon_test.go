@@ -207,7 +207,7 @@ type callback struct {
 		Resolution *string
 	}
 	Timeline []event
-	Links []struct {
+	Links    []struct {
 		LinkID        string  `json:"link_id"`
 		ResourceType  string  `json:"resource_type"`
 		ID            *string `json:"id"`

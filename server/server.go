@@ -146,7 +146,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if err != nil {
 		err = fmt.Errorf("requests were cut off after %s: %w", stopGrace, errors.Join(err, srv.Close()))
 	}
-	_ = <-done // it ended because it was shut down; that is no news
+	if served := <-done; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -216,7 +217,8 @@ func (u *union) expr() clause.Expr {
 
 func (s *Store) ids(ctx context.Context, op string, u union) ([]callback.ID, error) {
 	var ids []callback.ID
-	err := s.one(ctx).Raw(strings.Join(u.parts, " UNION ")+" ORDER BY 1", u.args...).Scan(&ids).Error
+	err := s.one(ctx).Raw(strings.Join(u.parts, " UNION "), u.args...).Find(&ids).Error
+	slices.Sort(ids)
 	return ids, s.fail(op, err)
 }
 

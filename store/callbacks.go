@@ -216,5 +216,8 @@ func (s *Store) Count(ctx context.Context, clinic callback.ClinicID) ([]callback
 		q = q.Where("clinic = ?", clinic)
 	}
 	var tallies []callback.Tally
-	return tallies, s.fail("count callbacks", q.Scan(&tallies).Error)
+	if err := q.Find(&tallies).Error; err != nil {
+		return nil, s.fail("count callbacks", err)
+	}
+	return nilIfEmpty(tallies), nil
 }

@@ -70,7 +70,7 @@ func parseDSN(dsn string) (place, error) {
 // ledgers must not share one.
 func gormConfig(log *slog.Logger) *gorm.Config {
 	return &gorm.Config{
-		Logger:                   sqlLog{log},
+		Logger:                   sqlLog{log, time.Second},
 		NowFunc:                  func() time.Time { return time.Now().UTC() },
 		TranslateError:           true,
 		SkipDefaultTransaction:   true, // every write is in a transaction of ours
@@ -168,22 +168,24 @@ func noFile(at place, err error) error {
 
 // sqlLog tells of slow statements, with placeholders in the place of values.
 // Errors are returned to whoever called and are not logged here.
-type sqlLog struct{ to *slog.Logger }
-
-const slowStatement = time.Second
+type sqlLog struct {
+	to   *slog.Logger
+	slow time.Duration // what takes this long is told
+}
 
 func (l sqlLog) LogMode(logger.LogLevel) logger.Interface { return l }
 func (l sqlLog) Info(context.Context, string, ...any)     {}
 func (l sqlLog) Warn(context.Context, string, ...any)     {}
 func (l sqlLog) Error(context.Context, string, ...any)    {}
 func (l sqlLog) Trace(ctx context.Context, began time.Time, statement func() (string, int64), _ error) {
-	if took := time.Since(began); took >= slowStatement {
+	if took := time.Since(began); took >= l.slow {
 		text, rows := statement()
 		l.to.WarnContext(ctx, "slow statement in the ledger", "took", took, "statement", text, "rows", rows)
 	}
 }
 
-// ParamsFilter keeps values out of what Trace sees.
+// ParamsFilter keeps values out of what Trace sees. gorm does not ask it when a
+// query ends in Scan; that is why every query here ends in Find or Take.
 func (l sqlLog) ParamsFilter(_ context.Context, statement string, _ ...any) (string, []any) {
 	return statement, nil
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -48,6 +49,13 @@ func (s *Store) fail(op string, err error) error {
 			WithHint("check that the server runs and that host, user and password are right").Because(err)
 	}
 	return fault.New(fault.Permanent, op, fmt.Sprintf("%s: unexpected %T", s.at, err)).Because(err)
+}
+
+// cutShort reports whether err is how the end of its context looks to a
+// statement: the transaction is gone, or SQLite was interrupted.
+func cutShort(err error) bool {
+	var onSQLite interface{ Code() int }
+	return errors.Is(err, sql.ErrTxDone) || errors.As(err, &onSQLite) && onSQLite.Code()&0xff == sqlite3.SQLITE_INTERRUPT
 }
 
 // unreachable reports whether the connection to the server failed.

@@ -18,9 +18,9 @@ func (s *Store) Lagging(ctx context.Context, now time.Time, limit int) ([]callba
 	// Spelled as in the index links_lagging.
 	err := s.one(ctx).Model(&linkRow{}).
 		Select("id AS link, callback_id AS callback, ehr").
-		Where("holds < wanted AND state IN ('pending', 'sending', 'synced')").
+		Where("holds < wanted AND state NOT IN ('stuck', 'discarded')").
 		Where("next_attempt_at IS NULL OR next_attempt_at <= ?", instant(now)).
-		Order("id").Limit(atMost(limit)).Scan(&lags).Error
+		Order("id").Limit(atMost(limit)).Find(&lags).Error
 	return lags, s.fail("find what lags", err)
 }
 

@@ -168,6 +168,9 @@ func TestDialectsAgree(t *testing.T) {
 			}
 			all = append(all, c)
 		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
 		slices.Sort(all)
 		return all
 	}

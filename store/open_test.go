@@ -66,12 +66,12 @@ func TestWritersTakeTheLockAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer writer.Rollback() //nolint:errcheck // the test is over
+	defer writer.Rollback()
 	reader, err := pool.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		t.Fatal("a reader waited for a writer:", err)
 	}
-	defer reader.Rollback() //nolint:errcheck // the test is over
+	defer reader.Rollback()
 	conn, err := pool.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -237,11 +237,21 @@ func TestBothDialectsAtOnce(t *testing.T) {
 }
 
 func TestLockedByAnother(t *testing.T) {
-	dsn := storetest.SQLite(t)
-	s := storetest.OpenAt(t, store.Options{DSN: dsn, Keys: storetest.Keys(t)})
-	other := storetest.OpenAt(t, store.Options{DSN: dsn, Keys: nil, KeysFile: ""})
-	_ = other
-	_ = s
+	dsn, keys := storetest.SQLite(t), storetest.Keys(t)
+	s := storetest.OpenAt(t, store.Options{DSN: dsn, Keys: keys})
+	other := storetest.OpenAt(t, store.Options{DSN: dsn, Keys: keys})
+	tx, err := other.Pool(t).BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	s.DoNotWaitForLocks(t)
+	if err := s.Ping(t.Context()); !fault.Is(err, fault.Retry) || !strings.Contains(err.Error(), "locked by another program") {
+		t.Errorf("error is %v (%s)", err, fault.Of(err))
+	}
+	if _, _, err := s.List(t.Context(), callback.Filter{}); err != nil {
+		t.Error("a reader waited for a writer:", err)
+	}
 }
 
 func TestTimelineIsAppendOnly(t *testing.T) {
@@ -269,23 +279,17 @@ func TestSealedValuesStayInTheirPlace(t *testing.T) {
 	dialects(t, func(t *testing.T, dsn string) {
 		s := storetest.OpenAt(t, store.Options{DSN: dsn, Keys: storetest.Keys(t)})
 		caller := callback.Caller{Name: redact.NewText("Ana Sample"), Email: redact.NewText("ana@example.org")}
-		a, b := take(t, s, "1", caller, "x"), take(t, s, "2", caller, "x")
+		b := take(t, s, "untouched", caller, "x")
 		for _, statement := range []string{
-			"UPDATE callbacks SET caller_name = caller_email WHERE id = '%[1]s'",
+			"UPDATE callbacks SET caller_name = caller_email WHERE id = '%[1]s' AND id <> '%[2]s'",
 			"UPDATE callbacks SET caller_name = (SELECT caller_name FROM callbacks WHERE id = '%[2]s') WHERE id = '%[1]s'",
-			"UPDATE callbacks SET clinic = 'hill-road' WHERE id = '%[1]s'",
+			"UPDATE callbacks SET clinic = 'hill-road' WHERE id = '%[1]s' AND id <> '%[2]s'",
 		} {
-			tx, err := s.Pool(t).Begin()
-			if err != nil {
+			a := take(t, s, string(callback.NewID()), caller, "x")
+			if _, err := s.Pool(t).Exec(fmt.Sprintf(statement, a.ID, b.ID)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := tx.Exec(fmt.Sprintf(statement, a.ID, b.ID)); err != nil {
-				t.Fatal(err)
-			}
-			if err := tx.Commit(); err != nil {
-				t.Fatal(err)
-			}
-			_, err = s.Record(t.Context(), a.ID)
+			_, err := s.Record(t.Context(), a.ID)
 			refused(t, err, string(a.ID), "changed from outside")
 			if _, err := s.Record(t.Context(), b.ID); err != nil {
 				t.Error(err)
@@ -301,7 +305,7 @@ func TestNothingIsNull(t *testing.T) {
 		take(t, s, "1", callback.Caller{}, "")
 		var n int
 		err := s.Pool(t).QueryRow(`SELECT count(*) FROM callbacks c JOIN arrivals a ON a.callback_id = c.id WHERE caller_name IS NULL
-			AND caller_phone IS NULL AND caller_phone_hash IS NULL AND patient_ehr_id IS NULL AND request_text IS NULL
+			AND caller_phone IS NULL AND caller_phone_hash IS NULL AND patient_ehr_id IS NULL AND patient_chart_hash IS NULL AND request_text IS NULL
 			AND preferred IS NULL AND closed_at IS NULL AND body IS NULL`).Scan(&n)
 		if err != nil || n != 1 {
 			t.Errorf("%d rows, %v; want the one", n, err)
@@ -329,7 +333,7 @@ func TestHashesDoNotTellWhoStandsInTwoPlaces(t *testing.T) {
 	}
 	var n int
 	err := s.Pool(t).QueryRow(`SELECT count(DISTINCT h) FROM (SELECT caller_phone_hash AS h FROM callbacks
-		UNION ALL SELECT patient_ehr_id_hash FROM callbacks UNION ALL SELECT patient_hash FROM appointments)`).Scan(&n)
+		UNION ALL SELECT patient_chart_hash FROM callbacks UNION ALL SELECT patient_hash FROM appointments)`).Scan(&n)
 	if err != nil || n != 6 {
 		t.Errorf("%d different hashes, %v; want 6", n, err)
 	}
@@ -353,7 +357,7 @@ func TestAPanicOfTheCallerUndoes(t *testing.T) {
 	c := take(t, s, "1", callback.Caller{}, "x")
 	func() {
 		defer func() {
-			if recover() != errStop {
+			if err, _ := recover().(error); !errors.Is(err, errStop) {
 				t.Error("the panic was swallowed")
 			}
 		}()

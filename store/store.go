@@ -174,12 +174,18 @@ func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, op string, do
 		return s.fail(op, tx.Error)
 	}
 	defer tx.Rollback() // without effect after Commit
-	if err := do(tx); err != nil {
-		var theirs byCaller
-		if errors.As(err, &theirs) {
-			return theirs.error
-		}
-		return s.fail(op, err)
+	err := do(tx)
+	var theirs byCaller
+	if errors.As(err, &theirs) {
+		return theirs.error
 	}
-	return s.failCommit(op, tx.Commit().Error)
+	if err == nil {
+		if err = tx.Commit().Error; !errors.Is(err, sql.ErrTxDone) {
+			return s.failCommit(op, err)
+		}
+	}
+	if cutShort(err) && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return s.fail(op, err)
 }

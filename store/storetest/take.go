@@ -52,7 +52,7 @@ func takeFails(t *testing.T, l Ledger) {
 	req := request(here, 1)
 	cause := errors.New("no rule")
 	_, err := l.Take(ctx, arrival(req), noon, func([]callback.Record) (callback.Intake, error) { return callback.Intake{}, cause })
-	if err != cause {
+	if err != cause { //nolint:errorlint // as it is, not wrapped
 		t.Fatalf("error is %v, want that of decide as it is", err)
 	}
 	taken, err := l.Take(ctx, arrival(req), noon, asNew(req))

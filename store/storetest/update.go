@@ -91,7 +91,7 @@ func updateNothing(t *testing.T, l Ledger) {
 		r.Note(redact.NewText("lost"), staff, noon)
 		return cause
 	})
-	if err != cause {
+	if err != cause { //nolint:errorlint // as it is, not wrapped
 		t.Fatalf("error is %v, want that of change as it is", err)
 	}
 	read, err := l.Record(t.Context(), before.ID)
@@ -175,7 +175,16 @@ func updatesAtOnce(t *testing.T, l Ledger) {
 		return errors.Join(r.Triage(callback.Other, callback.Routine, noon, "", automation, noon), r.Assign("desk", automation, noon))
 	})
 	link := rec.Links[0].ID
-	atOnce(writers, func(i int) {
+	atOnce(writers+1, func(i int) {
+		if i == writers { // a reader sees the record as it was at one moment
+			for range 10 * each {
+				got, err := l.Record(ctx, rec.ID)
+				if err != nil || got.Repeats != len(got.Attempts) || len(got.Timeline) != len(rec.Timeline)+got.Repeats {
+					t.Errorf("%d repeats, %d attempts, %d events, %v", got.Repeats, len(got.Attempts), len(got.Timeline), err)
+				}
+			}
+			return
+		}
 		for n := range each {
 			if i%2 == 0 { // the sync, which writes the link alone
 				saveLink(t, l, link, func(l *callback.Link) { l.Failures++ })

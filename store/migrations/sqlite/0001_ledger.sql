@@ -139,7 +139,7 @@ CREATE INDEX links_by_clinic ON links (clinic, id);
 CREATE INDEX links_by_state ON links (state, id);
 -- One resource has one writer.
 CREATE UNIQUE INDEX links_by_remote ON links (ehr, type, remote_id) WHERE remote_id <> '';
-CREATE INDEX links_lagging ON links (id) WHERE holds < wanted AND state IN ('pending', 'sending', 'synced');
+CREATE INDEX links_lagging ON links (id) WHERE holds < wanted AND state NOT IN ('stuck', 'discarded');
 
 CREATE TABLE arrivals (
   id          TEXT PRIMARY KEY,
