@@ -78,7 +78,8 @@ type Lag struct {
 // Ledger is the truth: every callback, every arrival, every link, and all that
 // was ever done to them. Each method is one transaction. Missing rows are
 // ErrNotFound, lost races ErrConflict; every other error is the database's and
-// means that nothing was changed.
+// means that nothing was changed, but for one that is fault.Ambiguous: the
+// connection broke while the change was committed, so read again.
 type Ledger interface {
 	Callbacks
 	Deliveries
@@ -157,11 +158,12 @@ type Observations interface {
 	Appointments(ctx context.Context, clinic ClinicID, ehr EHRID, patient redact.Text, ids []string, markers []Marker) ([]Appointment, error)
 	// Affected returns the ids of the clinic's callbacks that an appointment may
 	// concern: whose Patient.Chart is its patient and that are open or closed since; that proposed it;
-	// whose marker or Task it carries; or that it was held against as evidence.
+	// whose marker or Task it carries; whose work item staff tied it to; or that it
+	// was held against as evidence.
 	Affected(ctx context.Context, a Appointment, since time.Time) ([]ID, error)
 	// CreditedTo returns which callback an appointment closed, "" for none.
 	CreditedTo(ctx context.Context, clinic ClinicID, ehr EHRID, appointment string) (ID, error)
-	// OpenFor returns the ids of the clinic's open callbacks that are bound to a patient.
+	// OpenFor returns the ids of the clinic's open callbacks whose Patient.Chart is the patient.
 	OpenFor(ctx context.Context, clinic ClinicID, patient redact.Text) ([]ID, error)
 }
 

@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -136,6 +137,37 @@ func TestExactEvidence(t *testing.T) {
 	task, _ := w.task(id)
 	visit := w.book(w.ann(), task.ID)
 	w.poll()
+	r := w.record(id)
+	if ev, _ := r.EvidenceOf(ehrID, visit); r.Status != callback.Closed || ev.Verdict != callback.Exact {
+		t.Errorf("%s %+v", r.Status, ev)
+	}
+}
+
+// TestTiedBeforeItIsSeen: staff point the work item to a visit; Ringback sees the
+// item first and the visit later. Nothing else is known of the caller.
+func TestTiedBeforeItIsSeen(t *testing.T) {
+	w := newWorld(t)
+	w.poll()
+	id := w.ask("1", func(s *intake.Submission) {
+		s.Name, s.BirthDate, s.Phone, s.Category = redact.Text{}, redact.Text{}, redact.Text{}, ""
+		s.Email = redact.NewText("a@example.org")
+	})
+	w.deliver()
+	task, _ := w.task(id)
+	visit := w.book(w.ann(), "")
+	_, err := w.ehr.Store().Edit("Task", task.ID, func(raw json.RawMessage) (json.RawMessage, error) {
+		var m map[string]any
+		w.must(json.Unmarshal(raw, &m))
+		m["focus"] = map[string]string{"reference": "Appointment/" + visit}
+		return json.Marshal(m)
+	})
+	w.must(err)
+	w.clock.Advance(time.Minute)
+	w.must(w.Poll(t.Context(), ehrID, callback.FeedItems))
+	if r := w.record(id); r.Status == callback.Closed {
+		t.Fatal("closed on a visit that was not seen")
+	}
+	w.must(w.Poll(t.Context(), ehrID, callback.FeedAppointments))
 	r := w.record(id)
 	if ev, _ := r.EvidenceOf(ehrID, visit); r.Status != callback.Closed || ev.Verdict != callback.Exact {
 		t.Errorf("%s %+v", r.Status, ev)

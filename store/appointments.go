@@ -171,6 +171,8 @@ func (s *Store) Affected(ctx context.Context, a callback.Appointment, since time
 		u.add("SELECT callback_id FROM links WHERE clinic = ? AND ehr = ? AND id IN ?", a.Clinic, a.EHR, links)
 	}
 	u.add("SELECT callback_id FROM evidence WHERE clinic = ? AND ehr = ? AND appointment = ?", a.Clinic, a.EHR, plain(a.ID))
+	u.add("SELECT callback_id FROM link_appointments WHERE clinic = ? AND ehr = ? AND appointment = ?",
+		a.Clinic, a.EHR, plain(a.ID))
 	return s.ids(ctx, "find what an appointment concerns", u)
 }
 

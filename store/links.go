@@ -104,7 +104,22 @@ func updateLink(tx *gorm.DB, r linkRow, columns []string) error {
 	if done.RowsAffected != 1 {
 		return errLostRace
 	}
-	return nil
+	return storeTied(tx, r)
+}
+
+// storeTied keeps link_appointments as the base of the link says.
+func storeTied(tx *gorm.DB, r linkRow) error {
+	if err := tx.Where("link_id = ?", r.ID).Delete(&tiedRow{}).Error; err != nil {
+		return err
+	}
+	var tied []tiedRow
+	for _, id := range r.Base.Appointments {
+		tied = append(tied, tiedRow{LinkID: r.ID, Appointment: plain(id), CallbackID: r.CallbackID, Clinic: r.Clinic, EHR: r.EHR})
+	}
+	if len(tied) == 0 {
+		return nil
+	}
+	return tx.Clauses(keepFirst).Create(&tied).Error
 }
 
 // linkTaken says what it means that a link cannot stand beside another.

@@ -57,6 +57,17 @@ func (r linkRow) link() callback.Link {
 	return l
 }
 
+// tiedRow is one appointment of a link's base.
+type tiedRow struct {
+	LinkID      callback.ID `gorm:"primaryKey"`
+	Appointment string      `gorm:"primaryKey"`
+	CallbackID  callback.ID
+	Clinic      callback.ClinicID
+	EHR         callback.EHRID `gorm:"column:ehr"`
+}
+
+func (tiedRow) TableName() string { return "link_appointments" }
+
 type arrivalRow struct {
 	ID          callback.ID `gorm:"primaryKey"`
 	Clinic      callback.ClinicID

@@ -8,6 +8,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,8 +32,7 @@ func main() {
 
 func run(args []string, out io.Writer) (status int, err error) {
 	signal.Ignore(os.Interrupt) // go test gets it as well, and ends
-	cmd := exec.Command("go",   //nolint:noctx // go test is told to end by the same signal
-		append([]string{"test", "-json"}, args...)...)
+	cmd := exec.CommandContext(context.Background(), "go", append([]string{"test", "-json"}, args...)...)
 	cmd.Stderr = os.Stderr
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {

@@ -194,13 +194,25 @@ func affected(t *testing.T, l Ledger) {
 		r.AskReview([]callback.Evidence{{EHR: ehr, Appointment: "visit", Verdict: callback.Weak}}, noon)
 		return closeAt(noon)(r)
 	})
-	another(6, nothing)
+	tied := another(6, func(r *callback.Record) error {
+		r.Links[0].Base.Appointments = []string{"other", "visit"}
+		return closeAt(noon)(r)
+	})
+	loose := another(7, func(r *callback.Record) error {
+		r.Links[0].Base.Appointments = []string{"visit"}
+		return nil
+	})
+	link := loose.Links[0]
+	link.Base.Appointments = nil // tied, and then not any more
+	_, err := l.SaveLink(ctx, link)
+	must(t, err)
+	another(8, nothing)
 
 	a := visit("visit", 1)
 	a.Tasks, a.Markers = []string{"t3"}, []callback.Marker{marked.Links[0].Marker()}
 	ids, err := l.Affected(ctx, a, since)
 	must(t, err)
-	same(t, "affected", ids, []callback.ID{open.ID, lately.ID, proposed.ID, filed.ID, marked.ID, held.ID})
+	same(t, "affected", ids, []callback.ID{open.ID, lately.ID, proposed.ID, filed.ID, marked.ID, held.ID, tied.ID})
 	a.Patient, a.Tasks, a.Markers, a.ID = redact.Text{}, nil, nil, "nobody's"
 	ids, err = l.Affected(ctx, a, since)
 	must(t, err)

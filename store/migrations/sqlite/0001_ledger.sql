@@ -141,6 +141,18 @@ CREATE INDEX links_by_state ON links (state, id);
 CREATE UNIQUE INDEX links_by_remote ON links (ehr, type, remote_id) WHERE remote_id <> '';
 CREATE INDEX links_lagging ON links (id) WHERE holds < wanted AND state NOT IN ('stuck', 'discarded');
 
+-- The appointments that staff tied to a link's item (in base), so that one that is
+-- seen later finds its callback.
+CREATE TABLE link_appointments (
+  link_id     TEXT NOT NULL REFERENCES links (id),
+  appointment TEXT NOT NULL,
+  callback_id TEXT NOT NULL,
+  clinic      TEXT NOT NULL,
+  ehr         TEXT NOT NULL,
+  PRIMARY KEY (link_id, appointment)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX link_appointments_by_appointment ON link_appointments (clinic, ehr, appointment, callback_id);
+
 CREATE TABLE arrivals (
   id          TEXT PRIMARY KEY,
   clinic      TEXT NOT NULL CHECK (clinic <> ''),
