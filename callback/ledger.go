@@ -17,6 +17,7 @@ type Arrival struct {
 	ReceivedAt time.Time
 	StoredAt   time.Time
 	Body       []byte      // raw; holds PHI
+	Content    redact.Text // who asks, in one form: tells a request that came again from another one under its id
 	Phone      redact.Text // E.164 of the caller, empty when unknown: finds what it may repeat
 }
 
@@ -44,6 +45,7 @@ type Taken struct {
 	Disposition Disposition
 	Reason      string // why it was ignored
 	Again       bool   // this arrival was already stored; nothing changed
+	Other       bool   // with Again: what was stored under its id has another Content
 }
 
 // Filter selects callbacks. Zero fields do not restrict.

@@ -89,6 +89,9 @@ type ItemState struct {
 	Owner    string     `json:"owner,omitempty"`
 	Priority Priority   `json:"priority,omitempty"`
 	Notes    int        `json:"notes,omitempty"` // notes seen
+	// Updated is when the EHR last changed the item, by its clock: what is older is
+	// a page that was overtaken.
+	Updated time.Time `json:"updated,omitzero"`
 	// Appointments are ids of appointments that staff tied to the item.
 	Appointments []string `json:"appointments,omitempty"`
 }

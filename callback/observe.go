@@ -22,6 +22,9 @@ func (r *Record) Observe(link ID, item Item, at time.Time) (bool, error) {
 		r.observeGone(l, at)
 		return len(r.Timeline) > before, nil
 	}
+	if item.UpdatedAt.Before(l.Base.Updated) {
+		return false, nil // read before what both sides agreed on was written
+	}
 	if l.Type == TaskResource {
 		staff := Actor{Kind: EHRStaff}
 		r.observePatient(item, staff, at)
@@ -44,7 +47,7 @@ func (r *Record) Observe(link ID, item Item, at time.Time) (bool, error) {
 func (l *Link) agree(item Item, tied []string) {
 	l.RemoteID, l.RemoteVersion, l.State = item.ID, item.Version, LinkSynced
 	l.Base = item.State
-	l.Base.Notes = len(item.Notes)
+	l.Base.Notes, l.Base.Updated = len(item.Notes), item.UpdatedAt.UTC()
 	l.Base.Appointments = tied
 }
 

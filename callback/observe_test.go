@@ -119,6 +119,20 @@ func TestStaffAndAutomationAtOnce(t *testing.T) {
 	}
 }
 
+// TestOvertakenPage: a page that was read before our last write says nothing.
+func TestOvertakenPage(t *testing.T) {
+	r, item := filed(t)
+	old := item
+	old.Version, old.UpdatedAt = "0", start.Add(-time.Minute)
+	must(t, r.CloseOnVisit(visit(callback.Strong), start))
+	item.Version, item.UpdatedAt, item.State.Status = "2", start, callback.ItemDone
+	must(t, r.Written(r.Links[0].ID, item, r.Revision, start))
+	changed, err := r.Observe(r.Links[0].ID, old, start.Add(time.Minute))
+	if err != nil || changed || r.Status != callback.Closed || r.Links[0].RemoteVersion != "2" {
+		t.Errorf("changed %v, %v, %s, version %s", changed, err, r.Status, r.Links[0].RemoteVersion)
+	}
+}
+
 // TestStaffOpenAgain: into whichever open state staff move an ended item.
 func TestStaffOpenAgain(t *testing.T) {
 	for to, want := range map[callback.ItemStatus]callback.Status{

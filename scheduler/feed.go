@@ -161,11 +161,26 @@ func (w *Worker) seenItem(ctx context.Context, site Site, item callback.Item) er
 		case l.RemoteID == item.ID && l.RemoteVersion == item.Version:
 			continue
 		}
-		if err := w.observe(ctx, l.Callback, l.ID, item); err != nil {
+		if err := w.seenChange(ctx, site, l, item); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// seenChange takes over an item that a page says has changed. The page may have
+// been overtaken by our own write, so the item is read as it is now.
+func (w *Worker) seenChange(ctx context.Context, site Site, l callback.Link, item callback.Item) error {
+	now, err := site.EHR.Read(ctx, item.Type, item.ID)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		now = callback.Item{Type: item.Type, ID: item.ID, Gone: true}
+	case err != nil:
+		return err
+	case l.RemoteID == now.ID && l.RemoteVersion == now.Version:
+		return nil
+	}
+	return w.observe(ctx, l.Callback, l.ID, now)
 }
 
 // twice asks a person to look at a second item with the same marker.

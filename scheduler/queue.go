@@ -58,8 +58,13 @@ func (o QueueOptions) withDefaults() QueueOptions {
 // "@every 30s" or "@hourly". A schedule that never comes is an error.
 func ParseSchedule(spec string) (cron.Schedule, error) {
 	s, err := cron.ParseStandard(spec)
+	if every, ok := strings.CutPrefix(spec, "@every "); ok && err == nil {
+		if d, _ := time.ParseDuration(every); d < time.Second {
+			err = errors.New("too often")
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("schedule %q cannot be read; write it as \"@every 30s\" or with five fields as \"*/5 * * * *\"", spec)
+		return nil, fmt.Errorf("schedule %q cannot be read; write it as \"@every 30s\" (1s at least) or with five fields as \"*/5 * * * *\"", spec)
 	}
 	if s.Next(time.Unix(0, 0).UTC()).IsZero() {
 		return nil, fmt.Errorf("schedule %q never comes", spec)
@@ -172,6 +177,14 @@ func openSQLite(ctx context.Context, o Options, w *Worker) (queue, error) {
 		if err := os.Remove(o.Queue.File + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("the old job queue %s cannot be removed: %w", o.Queue.File, err)
 		}
+	}
+	// Made here, so that only its owner may read it; SQLite would follow the umask.
+	f, err := os.OpenFile(o.Queue.File, os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the job queue %s cannot be made: %w", o.Queue.File, err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("the job queue %s cannot be made: %w", o.Queue.File, err)
 	}
 	db, err := sql.Open("sqlite", o.Queue.File+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=synchronous(OFF)&_txlock=immediate")
 	if err != nil {

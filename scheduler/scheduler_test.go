@@ -190,7 +190,7 @@ func (s slow) Create(ctx context.Context, w callback.WorkItem) (callback.Item, e
 
 func TestOptions(t *testing.T) {
 	w := newWorld(t)
-	for _, spec := range []string{"", "every minute", "61 * * * *", "0 0 30 2 *", "* * * * * *"} {
+	for _, spec := range []string{"", "every minute", "61 * * * *", "0 0 30 2 *", "* * * * * *", "@every 0s", "@every -1s"} {
 		if _, err := scheduler.ParseSchedule(spec); err == nil {
 			t.Errorf("schedule %q should be refused", spec)
 		}

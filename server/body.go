@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -43,6 +44,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	var tooLarge *http.MaxBytesError
 	var slow net.Error
 	switch {
+	case err == nil && !utf8.Valid(body):
+		return nil, kindMalformed.say("The body is not UTF-8. Send it in UTF-8.")
 	case err == nil:
 		return body, nil
 	case errors.As(err, &tooLarge):

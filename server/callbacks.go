@@ -68,7 +68,7 @@ type (
 func (s *Server) registerCallbacks() {
 	post, get := http.MethodPost, http.MethodGet
 	create := s.operation(post, "/v1/callbacks", "create-callback", "Send a request for a callback",
-		"The first time answers 201; the same source and source_id again answers 200 and changes nothing. A further request of the same person joins the callback that is under way. The callback's members stand beside disposition; for a token of role intake those that tell about a person are null.",
+		"The first time answers 201; the same request under the same source and source_id again answers 200 and changes nothing; a request of somebody else under them is refused. A further request of the same person joins the callback that is under way. The callback's members stand beside disposition; for a token of role intake those that tell about a person are null.",
 		[]int{400, 408, 413, 415}, anyRole...)
 	create.DefaultStatus = http.StatusCreated
 	schemas := s.api.OpenAPI().Components.Schemas
@@ -117,7 +117,10 @@ func (s *Server) createCallback(ctx context.Context, in *intakeInput) (*intakeOu
 	}
 	out.Body.Callback = &view
 	out.Location = "/v1/callbacks/" + view.ID
-	if taken.Disposition == callback.Created && !taken.Again {
+	switch {
+	case taken.Again:
+		out.Body.Disposition = string(known)
+	case taken.Disposition == callback.Created:
 		out.Status = http.StatusCreated
 	}
 	return out, nil

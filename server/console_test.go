@@ -166,7 +166,7 @@ func TestADetailPageTellsAll(t *testing.T) {
 func TestWhatCallersWriteIsNeverMarkup(t *testing.T) {
 	r := newRig(t)
 	evil := `<script>alert(1)</script>\"'><img src=x onerror=alert(1)> javascript:alert(1)`
-	id := r.create("f-1", "caller", `{"name":"`+evil+`","phone":"+15550100123","email":"`+evil+`"}`, "text", `"`+evil+`"`, "visit_kind", `"`+evil+`"`)
+	id := r.create("f-1", "caller", `{"name":"`+evil+`","phone":"+15550100123","email":"`+evil+`@example.org"}`, "text", `"`+evil+`"`, "visit_kind", `"`+evil+`"`)
 	r.post("/v1/callbacks/"+id+"/assign", `{"owner":"`+evil+`"}`).want(http.StatusOK)
 	for _, path := range []string{"/", "/callbacks/" + id, "/?view=all&owner=" + "%3Cscript%3E%22"} {
 		page := r.page(path)

@@ -237,7 +237,7 @@ func (Receipt) Schema(r huma.Registry) *huma.Schema {
 		s.Properties[name] = property
 	}
 	s.Properties["disposition"] = enumOf(dispositions, false)
-	s.Properties["disposition"].Description = "created: a new callback; merged: part of one that was there; ignored: no callback, and reason says why"
+	s.Properties["disposition"].Description = "created: a new callback; merged: part of one that was there; ignored: no callback, and reason says why; known: the same request came before"
 	s.Properties["reason"] = &huma.Schema{Type: huma.TypeString, Nullable: true, Description: "Why it was ignored"}
 	s.Required = []string{"disposition", "reason"}
 	return s

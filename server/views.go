@@ -9,7 +9,9 @@ import (
 
 var (
 	callbackType = reflect.TypeFor[Callback]()
-	dispositions = []callback.Disposition{callback.Created, callback.Merged, callback.Ignored}
+	// known is the disposition of a request that came again.
+	known        = callback.Disposition("known")
+	dispositions = []callback.Disposition{callback.Created, callback.Merged, callback.Ignored, known}
 )
 
 // optional returns nil for the zero value: what is not known is null in JSON.

@@ -76,6 +76,7 @@ type arrivalRow struct {
 	ReceivedAt  instant
 	StoredAt    instant
 	Body        sealed
+	ContentHash sealed
 	Disposition callback.Disposition
 	Reason      string
 	CallbackID  *callback.ID
@@ -88,7 +89,7 @@ func (s *sealer) arrivalRow(a callback.Arrival, t callback.Taken) (arrivalRow, e
 	out := arrivalRow{
 		ID: a.ID, Clinic: a.Clinic, Source: plain(a.Source), SourceID: plain(a.SourceID),
 		ReceivedAt: instant(a.ReceivedAt), StoredAt: instant(a.StoredAt), Body: r.sealBytes("body", a.Body),
-		Disposition: t.Disposition, Reason: plain(t.Reason),
+		ContentHash: r.hash(hashedContent, a.Content), Disposition: t.Disposition, Reason: plain(t.Reason),
 	}
 	if t.Disposition != callback.Ignored {
 		out.CallbackID = &t.Callback.ID

@@ -108,6 +108,7 @@ func (r *row) openText(column string, sealed []byte) redact.Text {
 // clinic, so that a copy of the database does not tell who stands in two places.
 const (
 	hashedPhone       = "callbacks.caller_phone"
+	hashedContent     = "arrivals.content"
 	hashedPatient     = "callbacks.patient_chart"
 	hashedAppointment = "appointments.patient"
 )

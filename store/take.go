@@ -1,10 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -85,7 +87,12 @@ func (s *Store) arrived(tx *gorm.DB, a callback.Arrival) (t callback.Taken, agai
 	if err != nil {
 		return t, false, err
 	}
-	t = callback.Taken{Disposition: r.Disposition, Reason: r.Reason, Again: true}
+	same, err := s.seal.lookup(hashedContent, a.Clinic, a.Content)
+	if err != nil {
+		return t, false, err
+	}
+	t = callback.Taken{Disposition: r.Disposition, Reason: r.Reason, Again: true,
+		Other: !slices.ContainsFunc(same, func(h []byte) bool { return bytes.Equal(h, r.ContentHash) }) && len(same)+len(r.ContentHash) > 0}
 	if r.CallbackID != nil {
 		t.Callback, err = s.callbackAsStored(tx, *r.CallbackID)
 	}

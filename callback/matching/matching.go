@@ -111,7 +111,10 @@ func latest(appts []callback.Appointment) []callback.Appointment {
 	sorted := slices.Clone(appts)
 	slices.SortFunc(sorted, func(a, b callback.Appointment) int {
 		return cmp.Or(cmp.Compare(a.EHR, b.EHR), cmp.Compare(a.ID, b.ID),
-			b.Updated.Compare(a.Updated), cmp.Compare(b.Version, a.Version), cmp.Compare(a.State, b.State))
+			b.Updated.Compare(a.Updated), cmp.Compare(b.Version, a.Version), cmp.Compare(a.State, b.State),
+			// One version has one content; what follows only keeps the order total.
+			a.Created.Compare(b.Created), a.NotBefore.Compare(b.NotBefore), a.FirstSeen.Compare(b.FirstSeen),
+			cmp.Compare(a.Patient.Reveal(), b.Patient.Reveal()), cmp.Compare(a.Patients, b.Patients), slices.Compare(a.Markers, b.Markers))
 	})
 	sorted = slices.CompactFunc(sorted, func(a, b callback.Appointment) bool { return a.EHR == b.EHR && a.ID == b.ID })
 	slices.SortStableFunc(sorted, func(a, b callback.Appointment) int {

@@ -65,6 +65,9 @@ func (r Rules) repeats(req callback.Request, c callback.Record) bool {
 	if req.Caller.Phone.IsEmpty() || !req.Caller.Phone.Equal(c.Caller.Phone) {
 		return false
 	}
+	if req.ReceivedAt.Before(c.ReceivedAt.Add(-r.ReopenOnCallWithin)) {
+		return false // out of an old log, and not a repeat of what came long after it
+	}
 	if c.Status == callback.Closed && (c.Outcome.Withdrawn() || req.ReceivedAt.Before(c.ClosedAt)) {
 		return false
 	}

@@ -93,6 +93,7 @@ func TestIntake(t *testing.T) {
 		{"another birth date", func(r *callback.Request) { r.Caller.BirthDate = redact.NewText("2015-01-01") }, nil, false},
 		{"another number", func(r *callback.Request) { r.Caller.Phone = redact.NewText("+15555550102") }, nil, false},
 		{"a withheld number", func(r *callback.Request) { r.Caller.Phone = redact.Text{} }, nil, false},
+		{"out of an old log", func(r *callback.Request) { r.ReceivedAt = tuesday.AddDate(-1, 0, 0) }, nil, false},
 		{"about something else", func(r *callback.Request) { r.Category = callback.BenefitsBilling }, nil, false},
 		{"closed an hour ago", func(r *callback.Request) { r.ReceivedAt = tuesday.Add(2 * time.Hour) }, func(t *testing.T, r *callback.Record) {
 			if err := r.Close(callback.AnsweredQuestion, redact.Text{}, callback.Actor{Kind: callback.Person}, tuesday.Add(time.Hour)); err != nil {

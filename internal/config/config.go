@@ -9,6 +9,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/ringback-health/ringback/internal/phone"
 	"github.com/ringback-health/ringback/internal/redact"
 )
 
@@ -120,6 +122,12 @@ func (c Config) Validate() error {
 	if strings.Contains(c.Database, "@") && strings.Contains(c.Database, "://") && hasPassword(c.Database) {
 		bad("database: a password does not belong in this file; put the address into database_file or database_env")
 	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		bad("listen: %q is not an address; write it as 127.0.0.1:8080", c.Listen)
+	}
+	if scheme, _, _ := strings.Cut(c.Database, ":"); scheme != "sqlite" && scheme != "postgres" && scheme != "postgresql" {
+		bad("database: write it as sqlite:PATH or postgres://user@host/database")
+	}
 	switch c.Log.Level {
 	case "debug", "info", "warn", "error":
 	default:
@@ -143,6 +151,9 @@ func (c Config) Validate() error {
 			bad("%s: the id is given twice", at)
 		}
 		clinics[cl.ID] = true
+		if cl.Region != "" && !phone.KnownRegion(cl.Region) {
+			bad("%s: region %q is not known; write the country's two letters, as US", at, cl.Region)
+		}
 		if _, err := cl.Calendar(); err != nil {
 			bad("%s: %w", at, err)
 		}

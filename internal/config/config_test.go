@@ -33,6 +33,10 @@ func TestBadFiles(t *testing.T) {
 		"password-in-file":      `put the address into database_file or database_env`,
 		"database-twice":        `only one of database, database_env and database_file`,
 		"type":                  `line 1: `,
+		"listen":                `"nonsense" is not an address`,
+		"database":              `sqlite:PATH or postgres://`,
+		"region":                `region "ZZ" is not known`,
+		"two-documents":         `second document`,
 	}
 	files, err := filepath.Glob("testdata/bad.*.yml")
 	if err != nil || len(files) != len(want) {

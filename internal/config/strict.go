@@ -10,12 +10,16 @@ import (
 	"github.com/agnivade/levenshtein"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
 
 // decodeStrict decodes raw into v, refusing keys that v does not have.
 func decodeStrict(raw []byte, v any) error {
 	if len(strings.TrimSpace(string(raw))) == 0 {
 		return errors.New("the configuration is empty; start from docs/ringback.example.yaml")
+	}
+	if file, err := parser.ParseBytes(raw, 0); err == nil && len(file.Docs) > 1 {
+		return errors.New("there is a second document after ---; only one is read, so put everything into the first")
 	}
 	return explain(yaml.UnmarshalWithOptions(raw, v, yaml.Strict()), v)
 }

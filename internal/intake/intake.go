@@ -98,7 +98,8 @@ const clockSkew = 5 * time.Minute
 
 // Take checks a submission, stores it and makes, or finds, its callback. The
 // same (clinic, source, source id) again changes nothing and returns the same
-// callback. The error is *Invalid when the submission is at fault, and the
+// callback. From somebody else it is another request that lacks an id of its own,
+// and refused, because it would be lost. The error is *Invalid when the submission is at fault, and the
 // ledger's otherwise; in both cases nothing was stored.
 func (d *Desk) Take(ctx context.Context, s Submission) (callback.Taken, error) {
 	now := d.clock.Now()
@@ -107,7 +108,7 @@ func (d *Desk) Take(ctx context.Context, s Submission) (callback.Taken, error) {
 		return callback.Taken{}, err
 	}
 	arrival := callback.Arrival{ID: callback.NewID(), Clinic: req.Clinic, Source: req.Source, SourceID: req.SourceID,
-		ReceivedAt: req.ReceivedAt, StoredAt: now, Body: s.Raw, Phone: req.Caller.Phone}
+		ReceivedAt: req.ReceivedAt, StoredAt: now, Body: s.Raw, Content: content(req), Phone: req.Caller.Phone}
 	since := now.Add(-clinic.Rules.ReopenOnCallWithin)
 	taken, err := d.ledger.Take(ctx, arrival, since, func(candidates []callback.Record) (callback.Intake, error) {
 		in, err := clinic.Rules.Intake(req, candidates, now)
@@ -119,10 +120,22 @@ func (d *Desk) Take(ctx context.Context, s Submission) (callback.Taken, error) {
 	if err != nil {
 		return callback.Taken{}, fmt.Errorf("store the request: %w", err)
 	}
+	if taken.Other {
+		return callback.Taken{}, &Invalid{[]FieldError{{"source_id", "was used before for the request of somebody else; " +
+			"nothing was changed. Give each request an id of its own within its source"}}}
+	}
 	if d.notify != nil && !taken.Again && taken.Disposition != callback.Ignored {
 		d.notify()
 	}
 	return taken, nil
+}
+
+// content is who asks, in one form. What they say and when does not belong to it: a
+// person who sends a form twice with another word in it is still the same person.
+func content(req callback.Request) redact.Text {
+	c, k := req.Caller, req.Patient
+	parts := []string{c.Name.Reveal(), c.Phone.Reveal(), c.Email.Reveal(), c.BirthDate.Reveal(), k.MRN.Reveal(), k.EHRID.Reveal()}
+	return redact.NewText(strings.Join(parts, "\x00"))
 }
 
 // link gives a new callback its places in the clinic's EHR.
@@ -152,6 +165,8 @@ func (d *Desk) check(s Submission, now time.Time) (callback.Request, Clinic, err
 	switch {
 	case s.ReceivedAt.IsZero():
 		received = now
+	case received.Year() < 1990:
+		fail("received_at", "is before there were such requests; check the clock of the source")
 	case received.After(now.Add(clockSkew)):
 		fail("received_at", "is in the future; check the clock of the source and the offset of the time")
 	case received.After(now):
@@ -160,6 +175,11 @@ func (d *Desk) check(s Submission, now time.Time) (callback.Request, Clinic, err
 	number, err := phone.Parse(s.Phone.Reveal(), clinic.Region)
 	if ok && err != nil && !errors.Is(err, phone.ErrWithheld) {
 		fail("caller.phone", err.Error()+"; send it as +15551234567, or leave it out when it was withheld")
+	}
+	if e := s.Email.Reveal(); e != "" {
+		if _, domain, ok := strings.Cut(e, "@"); !ok || domain == "" || strings.HasPrefix(e, "@") {
+			fail("caller.email", "is not an e-mail address; send it as name@example.org")
+		}
 	}
 	if !s.BirthDate.IsEmpty() {
 		born, err := time.Parse(time.DateOnly, s.BirthDate.Reveal())

@@ -68,15 +68,21 @@ func TestTheSameRequestIsTakenOnce(t *testing.T) {
 	if err != nil || !again.Again || again.Callback.ID != first.Callback.ID || w.woken != 1 {
 		t.Errorf("%+v, %v, woken %d times", again, err, w.woken)
 	}
+	other := submission("1")
+	other.Phone = text("+13125550001")
+	var bad *intake.Invalid
+	if _, err := w.desk.Take(t.Context(), other); !errors.As(err, &bad) || bad.Fields[0].Field != "source_id" {
+		t.Errorf("the id of somebody else's request: %v", err)
+	}
 	repeat, err := w.desk.Take(t.Context(), submission("2"))
 	if err != nil || repeat.Disposition != callback.Merged || repeat.Callback.ID != first.Callback.ID || repeat.Callback.Repeats != 1 {
 		t.Errorf("%+v, %v", repeat, err)
 	}
 	elsewhere := submission("1")
 	elsewhere.Clinic = "second"
-	other, err := w.desk.Take(t.Context(), elsewhere)
-	if err != nil || other.Callback.ID == first.Callback.ID {
-		t.Errorf("another clinic's request is another one: %+v, %v", other, err)
+	taken, err := w.desk.Take(t.Context(), elsewhere)
+	if err != nil || taken.Callback.ID == first.Callback.ID {
+		t.Errorf("another clinic's request is another one: %+v, %v", taken, err)
 	}
 }
 

@@ -87,6 +87,9 @@ func Parse(raw, defaultRegion string) (redact.Text, error) {
 	return redact.NewText(phonenumbers.Format(number, phonenumbers.E164)), nil
 }
 
+// KnownRegion reports whether region (ISO 3166-1 alpha-2) has a numbering plan.
+func KnownRegion(region string) bool { return phonenumbers.GetCountryCodeForRegion(region) != 0 }
+
 // Display formats a number for a person: in national form when it belongs to
 // region's numbering plan, in international form otherwise. What cannot be read
 // as a number comes back as it is.

@@ -161,6 +161,7 @@ CREATE TABLE arrivals (
   received_at TIMESTAMPTZ NOT NULL,
   stored_at   TIMESTAMPTZ NOT NULL,
   body        BYTEA,
+  content_hash BYTEA,
   disposition TEXT NOT NULL CHECK (disposition IN ('created', 'merged', 'ignored')),
   reason      TEXT NOT NULL,
   callback_id TEXT COLLATE "C" REFERENCES callbacks (id),

@@ -161,6 +161,7 @@ CREATE TABLE arrivals (
   received_at TEXT NOT NULL,
   stored_at   TEXT NOT NULL,
   body        BLOB,
+  content_hash BLOB,
   disposition TEXT NOT NULL CHECK (disposition IN ('created', 'merged', 'ignored')),
   reason      TEXT NOT NULL,
   callback_id TEXT REFERENCES callbacks (id),
