@@ -50,7 +50,7 @@ lint: $(GOLANGCI_LINT) $(GOVULNCHECK) ## formatting, vet, golangci-lint, govulnc
 	go mod tidy -diff
 	go vet ./... ./.ci/gotest
 	go vet -tags conformance ./peers/...
-	$(GOLANGCI_LINT) run ./... ./.ci/gotest
+	$(GOLANGCI_LINT) run --allow-parallel-runners ./... ./.ci/gotest
 	go test -count=1 -run Diagram ./callback
 	@out=$$($(GOVULNCHECK) ./... 2>&1) && echo "$$out" || { status=$$?; echo "$$out"; \
 	  case $$out in \

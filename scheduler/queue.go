@@ -172,7 +172,18 @@ func openQueue(ctx context.Context, o Options, w *Worker) (queue, error) {
 	return newRiver[pgx.Tx](ctx, o, w, riverpgxv5.New(pool), false, func() error { pool.Close(); return nil })
 }
 
-func openSQLite(ctx context.Context, o Options, w *Worker) (queue, error) {
+// openSQLite throws the queue of an earlier life away and makes a new one. The
+// lock keeps two daemons from doing that to each other.
+func openSQLite(ctx context.Context, o Options, w *Worker) (_ queue, err error) {
+	release, err := lockFile(o.Queue.File + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = release() // it may have been given up already
+		}
+	}()
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Remove(o.Queue.File + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("the old job queue %s cannot be removed: %w", o.Queue.File, err)
@@ -191,7 +202,7 @@ func openSQLite(ctx context.Context, o Options, w *Worker) (queue, error) {
 		return nil, fmt.Errorf("open the job queue %s: %w", o.Queue.File, err)
 	}
 	db.SetMaxOpenConns(1) // River's SQLite driver wants one writer
-	return newRiver[*sql.Tx](ctx, o, w, riversqlite.New(db), true, db.Close)
+	return newRiver[*sql.Tx](ctx, o, w, riversqlite.New(db), true, func() error { return errors.Join(db.Close(), release()) })
 }
 
 // riverQueue is a queue on River.

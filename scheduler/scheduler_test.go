@@ -188,6 +188,21 @@ func (s slow) Create(ctx context.Context, w callback.WorkItem) (callback.Item, e
 	return s.EHR.Create(ctx, w)
 }
 
+// TestTwoOnOneQueue: the second daemon on a SQLite ledger is refused, and the
+// first does not notice.
+func TestTwoOnOneQueue(t *testing.T) {
+	w := newWorld(t)
+	q := scheduler.QueueOptions{File: filepath.Join(t.TempDir(), "queue.db")}
+	s := running(t, w, q)
+	o := w.options
+	o.Queue = q
+	if _, err := scheduler.New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "another ringback") {
+		t.Errorf("the second: %v", err)
+	}
+	stop(t, s)
+	stop(t, running(t, w, q))
+}
+
 func TestOptions(t *testing.T) {
 	w := newWorld(t)
 	for _, spec := range []string{"", "every minute", "61 * * * *", "0 0 30 2 *", "* * * * * *", "@every 0s", "@every -1s"} {

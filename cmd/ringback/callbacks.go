@@ -81,7 +81,7 @@ func printCallbacks(cmd *cobra.Command, page []callback.Callback, next callback.
 		for _, c := range page {
 			items = append(items, viewRow(c))
 		}
-		return printJSON(cmd.OutOrStdout(), map[string]any{"items": items, "next": next})
+		return printJSON(cmd.OutOrStdout(), map[string]any{"items": items, "next_cursor": next})
 	}
 	if len(page) == 0 {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), "No callbacks.")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"github.com/ringback-health/ringback/internal/config"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/scheduler"
+	"github.com/ringback-health/ringback/store"
 )
 
 func newCheck() *cobra.Command {
@@ -41,8 +43,14 @@ the configuration is wrong.`,
 					c.Close()
 				}
 			}()
-			if _, err := storeOptions(cfg, nil); err != nil {
+			opts, err := storeOptions(cfg, nil)
+			if err != nil {
 				return err
+			}
+			if _, err := os.Stat(opts.KeysFile); err == nil {
+				if _, err := store.LoadKeys(opts.KeysFile); err != nil {
+					return err
+				}
 			}
 			return check(cmd.Context(), cmd.OutOrStdout(), cfg, ehrs, offline)
 		},

@@ -97,8 +97,8 @@ func (m *morning) phones(ctx context.Context) error {
 		return err
 	}
 	res := importResult{Verdicts: map[string]int{}, Ignored: map[string]int{}}
-	flags := importFlags{clinic: demoClinic, format: "asterisk"}
-	take := submit(m.app.desk, flags, "US")
+	flags := importFlags{clinic: demoClinic, format: "asterisk", source: "asterisk"}
+	take := submit(m.app.desk, flags, "US", &res)
 	err = importSessions(ctx, io.Discard, sessions, flags, func(ctx context.Context, s calls.Session) (callback.Taken, error) {
 		taken, err := take(ctx, s)
 		for _, c := range morningCalls {

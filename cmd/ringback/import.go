@@ -25,6 +25,7 @@ import (
 
 type importFlags struct {
 	clinic, format, zone string
+	source               string
 	utc, dryRun, asJSON  bool
 	publicContexts       []string
 	trunks               []string
@@ -43,7 +44,12 @@ A row that is damaged, or a call that cannot be taken, is named and skipped; the
 rest is imported, and the exit code is 1, so that somebody looks.`,
 		Example: "  ringback import Master.csv --clinic main-street --format asterisk --dry-run",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runImport(cmd, args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.source == "" {
+				f.source = f.format
+			}
+			return runImport(cmd, args[0], f)
+		},
 	}
 	fl := cmd.Flags()
 	var names []string
@@ -52,6 +58,7 @@ rest is imported, and the exit code is 1, so that somebody looks.`,
 	}
 	fl.StringVar(&f.clinic, "clinic", "", "the clinic that was called, as the configuration names it")
 	fl.StringVar(&f.format, "format", "", "the format of the log: "+strings.Join(names, ", "))
+	fl.StringVar(&f.source, "source", "", "what the callbacks say they came from (default: the format); name it where a clinic has several phone systems")
 	fl.StringVar(&f.zone, "zone", "", "the zone of the log's times (default: the clinic's)")
 	fl.BoolVar(&f.utc, "utc", false, "the log's times are in UTC")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "only say what would be done")
@@ -75,10 +82,12 @@ type importResult struct {
 	Merged    int            `json:"merged"`
 	Known     int            `json:"known"`
 	Refused   int            `json:"refused"`
-	Ignored   map[string]int `json:"ignored"`
-	Explained map[string]int `json:"rows_explained"`
-	Damaged   int            `json:"rows_damaged"`
-	Warnings  []string       `json:"warnings"`
+	// Unreadable counts callers whose number cannot be dialled as it was written.
+	Unreadable int            `json:"numbers_unreadable"`
+	Ignored    map[string]int `json:"ignored"`
+	Explained  map[string]int `json:"rows_explained"`
+	Damaged    int            `json:"rows_damaged"`
+	Warnings   []string       `json:"warnings"`
 }
 
 func runImport(cmd *cobra.Command, file string, f importFlags) error {
@@ -86,9 +95,12 @@ func runImport(cmd *cobra.Command, file string, f importFlags) error {
 	if err != nil {
 		return err
 	}
-	log, sessions, err := readLog(cfg, file, f)
+	log, sessions, err := readLog(cmd.Context(), cfg, file, f)
 	if err != nil {
 		return err
+	}
+	if log.Misdated && !f.dryRun && f.zone == "" && !f.utc {
+		return fmt.Errorf("%s: %s\nNothing was imported. Say which zone its times are in with --zone or --utc, or try it with --dry-run", file, strings.Join(log.Warnings, "\n"))
 	}
 	res := importResult{File: file, Layout: log.Layout, DryRun: f.dryRun, Rows: log.Rows, Sessions: len(sessions), Damaged: log.Damaged(),
 		Verdicts: map[string]int{}, Ignored: map[string]int{}, Explained: map[string]int{}, Warnings: append([]string{}, log.Warnings...)}
@@ -110,7 +122,7 @@ func runImport(cmd *cobra.Command, file string, f importFlags) error {
 			if err != nil {
 				return err
 			}
-			return importSessions(ctx, detail, sessions, f, submit(desk, f, regionOf(cfg, f.clinic)), &res)
+			return importSessions(ctx, detail, sessions, f, submit(desk, f, regionOf(cfg, f.clinic), &res), &res)
 		})
 	}
 	if err != nil {
@@ -128,7 +140,7 @@ func runImport(cmd *cobra.Command, file string, f importFlags) error {
 }
 
 // readLog reads the file and puts the legs of each call together.
-func readLog(cfg config.Config, file string, f importFlags) (phone.Log, []calls.Session, error) {
+func readLog(ctx context.Context, cfg config.Config, file string, f importFlags) (phone.Log, []calls.Session, error) {
 	i := slices.IndexFunc(cfg.Clinics, func(c config.Clinic) bool { return c.ID == f.clinic })
 	if i < 0 {
 		var known []string
@@ -161,12 +173,25 @@ func readLog(cfg config.Config, file string, f importFlags) (phone.Log, []calls.
 		return phone.Log{}, nil, fmt.Errorf("the call log cannot be read: %w", err)
 	}
 	defer r.Close()
-	log, err := phone.Read(format, r, phone.Options{Zone: zone, UTC: f.utc, Region: cfg.Clinics[i].Region})
+	log, err := phone.Read(format, reader{ctx, r}, phone.Options{Zone: zone, UTC: f.utc, Region: cfg.Clinics[i].Region})
 	if err != nil {
 		return log, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	sessions := calls.Collapse(log.Legs, rules)
 	return log, sessions, log.Account(sessions)
+}
+
+// reader ends with its context, so that a log without an end can be stopped.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
 }
 
 func regionOf(cfg config.Config, clinic string) string {
@@ -229,13 +254,15 @@ func (r *importResult) count(t callback.Taken, dryRun bool) string {
 
 // submit makes a submission of a session. A caller without a number is one who
 // withheld it; a number that cannot be dialled is kept as text for a person.
-func submit(desk *intake.Desk, f importFlags, region string) func(context.Context, calls.Session) (callback.Taken, error) {
+func submit(desk *intake.Desk, f importFlags, region string, res *importResult) func(context.Context, calls.Session) (callback.Taken, error) {
 	return func(ctx context.Context, s calls.Session) (callback.Taken, error) {
-		sub := intake.Submission{Source: f.format, SourceID: s.ID, Clinic: f.clinic, ReceivedAt: s.StartedAt,
+		// The time belongs to the id: counters of phone systems start again.
+		sub := intake.Submission{Source: f.source, SourceID: fmt.Sprintf("%s@%d", s.ID, s.StartedAt.Unix()), Clinic: f.clinic, ReceivedAt: s.StartedAt,
 			Name: s.FromName, Phone: s.From, Raw: rawSession(s)}
 		if _, err := numbers.Parse(s.From.Reveal(), region); errors.Is(err, numbers.ErrWithheld) {
 			sub.Phone = redact.NewText("anonymous")
 		} else if err != nil {
+			res.Unreadable++
 			sub.Phone = redact.Text{}
 			sub.Text = redact.NewText("Number as the phone system wrote it: " + s.From.Reveal())
 		}
@@ -282,6 +309,10 @@ func printSummary(w io.Writer, r importResult) {
 		verb = "would be made (at most: repeated calls are added to the first)"
 	}
 	fmt.Fprintf(w, "%d callbacks %s, %d calls added to one, %d known already, %d not taken.\n", r.Callbacks, verb, r.Merged, r.Known, r.Refused)
+	if r.Unreadable > 0 {
+		fmt.Fprintf(w, "Note: the numbers of %d calls cannot be dialled as they are written; they stand in the text of their callbacks. "+
+			"If most are like that, the clinic's region in the configuration is not that of the phone system.\n", r.Unreadable)
+	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintln(w, "Note:", warning)
 	}

@@ -48,7 +48,7 @@ func newLinksList() *cobra.Command {
 					for _, k := range page {
 						items = append(items, viewLink(k))
 					}
-					return printJSON(cmd.OutOrStdout(), map[string]any{"items": items, "next": next})
+					return printJSON(cmd.OutOrStdout(), map[string]any{"items": items, "next_cursor": next})
 				}
 				return printLinks(cmd, page, next)
 			})

@@ -131,6 +131,9 @@ func TestImportOfARealWeekend(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
 	}
+	if _, errOut := c.run(exitUsage, "import", log, "--clinic", "main-street", "--format", "asterisk"); !strings.Contains(errOut, "--zone or --utc") {
+		t.Errorf("a log of another zone: %s", errOut)
+	}
 	if strings.Contains(out, "9245367173") {
 		t.Error("a caller's number is printed")
 	}
@@ -189,9 +192,13 @@ func TestNumberThatCannotBeDialled(t *testing.T) {
 	c := newCLI(t, testConfig)
 	c.run(exitDone, "migrate")
 	log := c.write("odd.csv", strings.ReplaceAll(goodRow, "2125550150", "00999912"))
-	c.run(exitDone, "import", log, "--clinic", "main-street", "--format", "asterisk")
+	var res importResult
+	c.runJSON(exitDone, &res, "import", log, "--clinic", "main-street", "--format", "asterisk", "--source", "old-pbx")
+	if res.Unreadable != 1 {
+		t.Errorf("nobody is told: %+v", res)
+	}
 	var list struct{ Items []callbackRow }
-	c.runJSON(exitDone, &list, "callbacks", "list")
+	c.runJSON(exitDone, &list, "callbacks", "list", "--source", "old-pbx")
 	var detail callbackDetail
 	c.runJSON(exitDone, &detail, "callbacks", "show", list.Items[0].ID)
 	if detail.Phone != "" || !strings.Contains(detail.Text, "00999912") {
@@ -319,6 +326,25 @@ func closedPort(t *testing.T) string {
 	}
 	defer l.Close()
 	return "http://" + l.Addr().String()
+}
+
+// TestImportStops: a log without an end ends with the command.
+func TestImportStops(t *testing.T) {
+	c := newCLI(t, testConfig)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	args := []string{"import", "/dev/zero", "--clinic", "main-street", "--format", "asterisk", "--dry-run", "--config", filepath.Join(c.dir, "ringback.yaml")}
+	if code := run(ctx, args, io.Discard, io.Discard); code == exitDone {
+		t.Error("an import that was stopped is not done")
+	}
+}
+
+// TestReady asks a daemon that is not there, at the port of the configuration.
+func TestReady(t *testing.T) {
+	c := newCLI(t, strings.Replace(testConfig, "127.0.0.1:0", strings.TrimPrefix(closedPort(t), "http://"), 1))
+	if _, errOut := c.run(exitFound, "ready"); !strings.Contains(errOut, "does not answer") || strings.Contains(errOut, ":8080") {
+		t.Error(errOut)
+	}
 }
 
 // TestServeOnlyOnThisMachine: without a token nobody else is let in.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -17,6 +18,17 @@ func newReady() *cobra.Command {
 		Short: "Ask a running daemon whether it is ready (for health checks)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if url == "" {
+				cfg, err := loadConfig(cmd)
+				if err != nil {
+					return err
+				}
+				_, port, err := net.SplitHostPort(cfg.Listen)
+				if err != nil {
+					return err
+				}
+				url = "http://" + net.JoinHostPort("127.0.0.1", port) + "/readyz"
+			}
 			req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, url, nil)
 			if err != nil {
 				return fmt.Errorf("--url: %w", err)
@@ -51,6 +63,6 @@ func newReady() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:8080/readyz", "where the daemon tells")
+	cmd.Flags().StringVar(&url, "url", "", "where the daemon tells (default: on this machine, at the port that the configuration names)")
 	return cmd
 }

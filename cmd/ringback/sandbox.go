@@ -24,7 +24,14 @@ func newSandbox() *cobra.Command {
 demonstrations and tests only: it forgets everything when it stops, and anybody
 who reaches it may read it. Never put a real patient into it.
 
-GET /_sandbox/faults tells how to make it misbehave.`,
+To make it misbehave, post faults to /_sandbox/faults; DELETE clears them:
+
+  curl http://127.0.0.1:8090/_sandbox/faults -d '{"method": "POST", "path_prefix": "/Task", "times": 2, "action": "drop-after"}'
+
+Actions: status (with "status": 503, "headers", "body": outcome, html, empty or
+truncated), status-after, drop-before, drop-after, latency ("latency_ms"),
+index-lag ("lag_ms"), no-conditional-create, ignore-if-match. "probability" with
+"seed" strikes at random. GET /_sandbox/requests lists what was asked.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ehr := sandbox.New(sandbox.Options{Clock: clock.System{}, RequireAuth: auth, ClientID: client, ClientSecret: client})

@@ -73,7 +73,7 @@ type eventRow struct {
 
 type linkRow struct {
 	ID        string `json:"link_id"`
-	Callback  string `json:"callback"`
+	Callback  string `json:"callback_id"`
 	Clinic    string `json:"clinic"`
 	EHR       string `json:"ehr"`
 	Type      string `json:"resource_type"`

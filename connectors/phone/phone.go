@@ -77,6 +77,9 @@ type Stream struct {
 	Rows iter.Seq2[Row, error]
 	// Warnings are doubts about the log as a whole, complete when Rows has ended.
 	Warnings func() []string
+	// Misdated reports, when Rows has ended, that the log itself says that its times
+	// are of another zone than Options told; nil for formats that cannot know.
+	Misdated func() bool
 }
 
 // Column is one column of a log.

@@ -19,6 +19,7 @@ type Log struct {
 	Legs      []calls.Leg
 	Explained []RowNote // the rows that are no legs, in the order of the file
 	Warnings  []string  // doubts about the log as a whole
+	Misdated  bool      // the log itself says that its times are of another zone
 }
 
 // RowNote says why a row of a log is no leg.
@@ -54,6 +55,7 @@ func Read(f Format, r io.Reader, opts Options) (Log, error) {
 		l.Rows++
 	}
 	l.Warnings = stream.Warnings()
+	l.Misdated = stream.Misdated != nil && stream.Misdated()
 	return l, nil
 }
 

@@ -62,7 +62,7 @@ func (Format) Parse(r io.Reader, opts phone.Options) (*phone.Stream, error) {
 	if err := p.sniff(); err != nil {
 		return nil, err
 	}
-	return &phone.Stream{Layout: p.first, Rows: p.rows, Warnings: p.warnings}, nil
+	return &phone.Stream{Layout: p.first, Rows: p.rows, Warnings: p.warnings, Misdated: p.zone.misdated}, nil
 }
 
 // parser is one log being read.

@@ -159,9 +159,12 @@ func (z *zoneCheck) see(wall, stamp time.Time, first bool) {
 	}
 }
 
+// misdated reports whether most rows were written in another zone.
+func (z *zoneCheck) misdated() bool { return z.wrong > 0 && z.wrong*2 >= z.seen }
+
 // warnings says so when most rows were written in another zone.
 func (z *zoneCheck) warnings() []string {
-	if z.wrong == 0 || z.wrong*2 < z.seen {
+	if !z.misdated() {
 		return nil
 	}
 	best, rows := time.Duration(0), 0
