@@ -22,7 +22,7 @@ import (
 )
 
 func newDemo() *cobra.Command {
-	var once, asJSON bool
+	var once, asJSON, logged bool
 	var addr, ehrAddr string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -36,11 +36,12 @@ With --once it plays as fast as it can, counts, and stops. Exit code 1: somethin
 was lost or doubled, or came out otherwise than it was played.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDemo(cmd, demoFlags{once: once, asJSON: asJSON, addr: addr, ehrAddr: ehrAddr})
+			return runDemo(cmd, demoFlags{once: once, asJSON: asJSON, logged: logged, addr: addr, ehrAddr: ehrAddr})
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "play it as fast as it can, and stop")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print only the count, as one JSON object")
+	cmd.Flags().BoolVar(&logged, "log", false, "write the daemon's log to standard error")
 	cmd.Flags().StringVar(&addr, "addr", "", "where the console listens (default 127.0.0.1:8080; with --once any free port)")
 	cmd.Flags().StringVar(&ehrAddr, "ehr-addr", "", "where the sandbox EHR listens (default 127.0.0.1:8090; with --once any free port)")
 	return cmd
@@ -48,6 +49,7 @@ was lost or doubled, or came out otherwise than it was played.`,
 
 type demoFlags struct {
 	once, asJSON  bool
+	logged        bool
 	addr, ehrAddr string
 }
 
@@ -139,13 +141,13 @@ func openDemo(ctx context.Context, dir string, f demoFlags) (*demoWorld, error) 
 	if w.listener, err = lc.Listen(ctx, "tcp", any(f.addr, "127.0.0.1:8080")); err != nil {
 		return nil, errors.Join(fmt.Errorf("the console cannot listen; choose another place with --addr: %w", err), w.ehrListener.Close())
 	}
-	if w.app, err = openDemoApp(ctx, dir, w.ehrListener.Addr().String()); err != nil {
+	if w.app, err = openDemoApp(ctx, dir, w.ehrListener.Addr().String(), f.logged); err != nil {
 		return nil, errors.Join(err, w.ehrListener.Close(), w.listener.Close())
 	}
 	return w, nil
 }
 
-func openDemoApp(ctx context.Context, dir, ehrAddr string) (*app, error) {
+func openDemoApp(ctx context.Context, dir, ehrAddr string, logged bool) (*app, error) {
 	cfg := config.Default()
 	cfg.Database = "sqlite:" + filepath.Join(dir, "ledger.db")
 	cfg.KeysFile = filepath.Join(dir, "keys.json")
@@ -160,7 +162,7 @@ func openDemoApp(ctx context.Context, dir, ehrAddr string) (*app, error) {
 		return nil, err
 	}
 	log := slog.New(slog.DiscardHandler)
-	if os.Getenv("RINGBACK_DEMO_LOG") != "" {
+	if logged {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	opts, err := storeOptions(cfg, log)
