@@ -20,7 +20,8 @@ help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1~\2/p' $(MAKEFILE_LIST) | column -t -s '~'
 
 demo: ## a morning at a made-up clinic, then its console on 127.0.0.1:8080 until Ctrl-C
-	@go run ./cmd/ringback demo
+	@go build -o $(BIN)/ringback ./cmd/ringback
+	@exec $(BIN)/ringback demo
 
 build: ## the binary ./ringback
 	go build -trimpath -o ringback ./cmd/ringback
