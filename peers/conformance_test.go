@@ -40,6 +40,10 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// plain is an EHR that does not see to it that a work item is made only once:
+// Ringback has to.
+var plain = settings{without: "conditional-create"}
+
 // scenarios are what Ringback promises, in the words of its users.
 var scenarios = []struct {
 	name     string
@@ -59,8 +63,10 @@ var scenarios = []struct {
 	{"an overtaken page changes nothing", settings{}, overtaken},
 	{"a deleted work item is filed again", settings{}, deleted},
 	{"a lost answer makes no second item", settings{}, lostAnswers},
+	{"a lost answer where creates are never conditional", plain, lostAnswers},
 	{"killed between filing and booking", settings{}, killed},
 	{"killed while filing", settings{}, killedWhileFiling},
+	{"killed while filing where creates are never conditional", plain, killedWhileFiling},
 	{"forty at once", settings{pageSize: 7}, fortyAtOnce},
 	{"ends when told to", settings{}, stops},
 }
@@ -82,6 +88,9 @@ func exercise(t *testing.T, ledger func(*testing.T) string) {
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
 			ehr.reset(t)
+			if s.settings.without != "" {
+				ehr.without(t, s.settings.without)
+			}
 			w := &world{daemon: newDaemon(t, ehr.base, ledger(t), s.settings)}
 			w.start(t)
 			w.baseline(t)

@@ -51,7 +51,8 @@ type daemon struct {
 // settings are what differs from one scenario to the next.
 type settings struct {
 	proposeVisits bool
-	pageSize      int // of searches; 0: Ringback's own
+	pageSize      int    // of searches; 0: Ringback's own
+	without       string // a feature that the EHR does not have
 }
 
 const clinic = "elm-street"

@@ -176,6 +176,12 @@ func (p peer) fault(t testing.TB, f resource) {
 	p.do(t, http.MethodPost, p.host()+"/__fault", nil, f, nil)
 }
 
+// without switches a feature off until the next reset.
+func (p peer) without(t testing.TB, feature string) {
+	t.Helper()
+	p.do(t, http.MethodPost, p.host()+"/__without", nil, resource{"feature": feature}, nil)
+}
+
 // pending returns how many faults did not happen yet.
 func (p peer) pending(t testing.TB) int {
 	t.Helper()
@@ -184,10 +190,10 @@ func (p peer) pending(t testing.TB) int {
 	return len(list)
 }
 
-// reset forgets what went wrong, what was asked for and what was invalid.
+// reset makes the server whole again and forgets what it was asked for.
 func (p peer) reset(t testing.TB) {
 	t.Helper()
-	for _, list := range []string{"/__fault", "/__log", "/__invalid"} {
+	for _, list := range []string{"/__fault", "/__without", "/__log", "/__invalid"} {
 		p.do(t, http.MethodDelete, p.host()+list, nil, nil, nil)
 	}
 }

@@ -3,7 +3,7 @@
 //   node fhir-server.mjs [--port 0] [--page-size 20]
 //
 // When it is ready it prints one line, {"ready": BASE_URL, "pid": N}. README.md says what is Medplum's and what is ours,
-// and describes the three addresses beside the FHIR base: /__invalid, /__log and /__fault.
+// and describes the addresses beside the FHIR base: /__invalid, /__log, /__fault and /__without.
 import http from 'node:http';
 import { parseArgs } from 'node:util';
 
@@ -24,6 +24,7 @@ let root; // the base URL, known once the port is
 const invalid = []; // every resource that somebody tried to write and that is not valid R4
 const log = []; //     every FHIR request, without bodies
 const faults = []; //  what POST /__fault asked for and did not happen yet
+const without = []; // features that POST /__without has switched off
 
 // ---- repository ------------------------------------------------------------------------------------------------
 
@@ -61,6 +62,8 @@ class Repository extends MemoryRepository {
 const repository = new Repository();
 const router = new FhirRouter();
 
+const can = (feature) => !without.some((w) => w.feature === feature);
+
 // ---- one FHIR request ------------------------------------------------------------------------------------------
 
 class HttpError extends Error {
@@ -76,6 +79,7 @@ const outcome = (code, text) => ({ resourceType: 'OperationOutcome', issue: [{ s
 /** Answers a request below the FHIR base: [status, headers, resource]. */
 async function answer(req, path, text) {
   if (path === '/metadata') return [200, {}, metadata()];
+  if (!can('conditional-create')) delete req.headers['if-none-exist']; // as a server does that does not know the header
   const url = new URL(path, 'http://peer');
   const [type, id] = url.pathname.split('/').filter(Boolean);
   if (type && !isResourceType(type)) throw new HttpError(404, 'not-supported', `there is no resource type ${type}`);
@@ -151,7 +155,7 @@ function metadata() {
   const resource = Object.entries(globalSchema.types)
     .filter(([type, schema]) => isResourceType(type) && schema.searchParams)
     .map(([type, schema]) => ({
-      type, interaction, versioning: 'versioned-update', readHistory: true, updateCreate: true, conditionalCreate: true,
+      type, interaction, versioning: 'versioned-update', readHistory: true, updateCreate: true, conditionalCreate: can('conditional-create'),
       searchParam: Object.values(schema.searchParams).map((p) => ({ name: p.code, definition: p.url, type: p.type })),
     }));
   return {
@@ -170,6 +174,7 @@ async function serve(req, res) {
     case '/__invalid': return list(req, res, invalid);
     case '/__log': return list(req, res, log);
     case '/__fault': return list(req, res, faults, text);
+    case '/__without': return list(req, res, without, text);
   }
   if (!req.url.startsWith(`${BASE}/`)) return send(res, 404, {}, outcome('not-found', `the FHIR base is ${root}`));
   const path = req.url.slice(BASE.length);

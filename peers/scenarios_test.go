@@ -351,6 +351,8 @@ func deleted(t *testing.T, w *world) {
 
 func lostAnswers(t *testing.T, w *world) {
 	ehr.fault(t, resource{"method": "POST", "path": "/Task", "drop": true, "times": 3})
+	// The feed is down for a while, so that it cannot tell instead of a search.
+	ehr.fault(t, resource{"method": "GET", "path": "/Task?_count=100&", "status": 503, "times": 10})
 	var ids []string
 	for range 5 {
 		ids = append(ids, w.ask(t, somebody(), nil))
@@ -382,12 +384,13 @@ func killed(t *testing.T, w *world) {
 	w.one(t, id)
 }
 
-// killedWhileFiling kills the daemon over and over while work items go out: each
-// callback has exactly one in the end.
+// killedWhileFiling kills the daemon over and over while work items go out and
+// before it hears of the first: each callback has exactly one in the end.
 func killedWhileFiling(t *testing.T, w *world) {
 	var ids []string
 	for range 3 {
 		before := posted(t)
+		ehr.fault(t, resource{"method": "POST", "path": "/Task", "delayMs": 3000, "times": 2})
 		for range 8 {
 			ids = append(ids, w.ask(t, somebody(), nil))
 		}
