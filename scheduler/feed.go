@@ -175,6 +175,10 @@ func (w *Worker) seenChange(ctx context.Context, site Site, l callback.Link, ite
 	switch {
 	case fault.Is(err, fault.NotFound):
 		now = callback.Item{Type: item.Type, ID: item.ID, Gone: true}
+	case fault.Is(err, fault.Permanent):
+		// It would fail at every poll and hold up all other items.
+		w.opts.Logger.Error("work item cannot be read", "callback", l.Callback, "link", l.ID, "ehr", l.EHR, "error", fault.Describe(err))
+		return w.askReview(ctx, l, fmt.Sprintf("the %s in the EHR cannot be read", item.Type))
 	case err != nil:
 		return err
 	case l.RemoteID == now.ID && l.RemoteVersion == now.Version:
@@ -186,9 +190,13 @@ func (w *Worker) seenChange(ctx context.Context, site Site, l callback.Link, ite
 // twice asks a person to look at a second item with the same marker.
 func (w *Worker) twice(ctx context.Context, l callback.Link, item callback.Item) error {
 	w.opts.Logger.Error("two work items carry the same marker", "callback", l.Callback, "link", l.ID, "ehr", l.EHR)
+	return w.askReview(ctx, l, fmt.Sprintf("a second %s with this callback's marker stands in the EHR", item.Type))
+}
+
+// askReview asks a person to look at the callback of a link.
+func (w *Worker) askReview(ctx context.Context, l callback.Link, why string) error {
 	_, err := w.opts.Ledger.Update(ctx, l.Callback, func(r *callback.Record) error {
-		r.AskReviewOf(fmt.Sprintf("a second %s with this callback's marker stands in the EHR", item.Type),
-			callback.Actor{Kind: callback.Automation}, w.now())
+		r.AskReviewOf(why, callback.Actor{Kind: callback.Automation}, w.now())
 		return nil
 	})
 	return err

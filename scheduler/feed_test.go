@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -8,9 +9,11 @@ import (
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/intake"
 	"github.com/ringback-health/ringback/internal/redact"
 	"github.com/ringback-health/ringback/sandbox"
+	"github.com/ringback-health/ringback/scheduler"
 )
 
 func contains(s, sub string) bool { return strings.Contains(s, sub) }
@@ -141,6 +144,44 @@ func TestExactEvidence(t *testing.T) {
 	if ev, _ := r.EvidenceOf(ehrID, visit); r.Status != callback.Closed || ev.Verdict != callback.Exact {
 		t.Errorf("%s %+v", r.Status, ev)
 	}
+}
+
+// TestUnreadableItem: one item that cannot be read does not hold up the feed, and
+// a person is asked to look.
+func TestUnreadableItem(t *testing.T) {
+	w := newWorld(t)
+	w.poll()
+	bad := w.ask("1", nil)
+	good := w.ask("2", func(s *intake.Submission) {
+		s.Name, s.Phone = redact.NewText("Bob Ray"), redact.NewText("+12125550102")
+	})
+	w.deliver()
+	for _, id := range []callback.ID{bad, good} {
+		task, _ := w.task(id)
+		_, err := w.front.CompleteTask(task.ID, "Kim", "")
+		w.must(err)
+	}
+	w.with(unreadable{w.connector, w.taskLink(bad).RemoteID})
+	w.poll()
+	if r := w.record(good); r.Status != callback.Closed {
+		t.Errorf("the other item was held up: %s", r.Status)
+	}
+	if r := w.record(bad); !r.Review || r.Status == callback.Closed {
+		t.Errorf("nobody is asked: %s, review %v", r.Status, r.Review)
+	}
+}
+
+// unreadable is an EHR in which one resource breaks the format.
+type unreadable struct {
+	scheduler.EHR
+	id string
+}
+
+func (u unreadable) Read(ctx context.Context, t callback.ResourceType, id string) (callback.Item, error) {
+	if id == u.id {
+		return callback.Item{}, fault.New(fault.Permanent, "read Task", "a member is broken")
+	}
+	return u.EHR.Read(ctx, t, id)
 }
 
 // TestTiedBeforeItIsSeen: staff point the work item to a visit; Ringback sees the
@@ -320,7 +361,7 @@ func TestPageOfAnEarlierLife(t *testing.T) {
 	}
 }
 
-// TestBadEntry: one entry that cannot be read does not hide the others.
+// TestUnreadablePage: a page that cannot be read does not hold up the next.
 func TestUnreadablePage(t *testing.T) {
 	w := newWorld(t)
 	ann := w.ann()
