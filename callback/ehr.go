@@ -181,20 +181,13 @@ type Chart struct {
 
 // Capabilities is what can be done in one EHR, as shown to the operator.
 type Capabilities struct {
-	Software          string
-	Rung              ResourceType // what kind of work item is filed
-	Assign            bool
-	DueDate           bool
-	Close             bool
-	Comment           bool
-	ReadBack          bool
-	MarkerSearch      bool
-	ConditionalCreate bool
-	ProposeVisit      bool
-	ItemFeed          bool
-	AppointmentFeed   bool
-	PatientByID       bool
-	PatientByName     bool
-	PatientByPhone    bool
-	Missing           []string // what Ringback needs and this EHR does not offer, for the operator
+	Software        string
+	Rungs           []Rung // the kinds of work items, best first, refused ones too; not Ringback's own list
+	Proposal        Rung   // what can be done with a proposed Appointment
+	ItemFeed        bool
+	AppointmentFeed bool
+	PatientByID     bool
+	PatientByName   bool
+	PatientByPhone  bool
+	Missing         []string // what Ringback needs and this EHR does not offer, for the operator
 }

@@ -5,11 +5,9 @@ import "time"
 // ResourceType is the FHIR type, or the vendor's own kind, of what stands in the EHR.
 type ResourceType string
 
-// The resource types a link can have.
-const (
-	TaskResource        ResourceType = "Task"
-	AppointmentResource ResourceType = "Appointment"
-)
+// AppointmentResource is a visit that Ringback proposes. All other types are kinds
+// of work items; see Rungs.
+const AppointmentResource ResourceType = "Appointment"
 
 // LinkState says how the link stands.
 type LinkState string

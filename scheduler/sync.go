@@ -105,7 +105,7 @@ func (w *Worker) create(ctx context.Context, site Site, rec callback.Record, l c
 	if err != nil {
 		return false, err
 	}
-	if l.State == callback.LinkSending || !caps.ConditionalCreate {
+	if l.State == callback.LinkSending || !caps.On(l.Type).ConditionalCreate {
 		found, err := site.EHR.Find(ctx, l.Type, l.Marker())
 		if err != nil {
 			return false, err

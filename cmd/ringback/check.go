@@ -109,13 +109,14 @@ func checkEHR(ctx context.Context, w io.Writer, c ehr.Connector) bool {
 		}
 		return false
 	}
-	fmt.Fprintf(w, "    %s; callbacks are filed as %s\n", caps.Software, caps.Rung)
+	fmt.Fprintf(w, "    %s; callbacks are filed as %s\n", caps.Software, caps.RungFor(true).Type)
+	rung := caps.RungFor(true)
 	for _, x := range []struct {
 		can  bool
 		what string
 	}{
-		{caps.ReadBack, "reads back what staff do"}, {caps.ItemFeed, "tells changed work items"}, {caps.AppointmentFeed, "tells changed appointments"},
-		{caps.ConditionalCreate, "creates only once by itself"}, {caps.MarkerSearch, "finds our marker"}, {caps.ProposeVisit, "takes proposed appointments"},
+		{rung.ReadBack, "reads back what staff do"}, {caps.ItemFeed, "tells changed work items"}, {caps.AppointmentFeed, "tells changed appointments"},
+		{rung.ConditionalCreate, "creates only once by itself"}, {rung.MarkerSearch, "finds our marker"}, {caps.Proposal.Usable(), "takes proposed appointments"},
 		{caps.PatientByID, "finds patients by chart number"}, {caps.PatientByName, "finds patients by name"}, {caps.PatientByPhone, "finds patients by phone"},
 	} {
 		mark := "yes"
@@ -127,5 +128,5 @@ func checkEHR(ctx context.Context, w io.Writer, c ehr.Connector) bool {
 	for _, m := range caps.Missing {
 		fmt.Fprintf(w, "      missing: %s\n", m)
 	}
-	return caps.Rung != "" && caps.MarkerSearch
+	return rung.Type != callback.Worklist && rung.MarkerSearch
 }

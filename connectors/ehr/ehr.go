@@ -12,9 +12,11 @@ package ehr
 import (
 	"context"
 	"iter"
+	"log/slog"
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/internal/redact"
 )
 
@@ -74,4 +76,14 @@ type Settings struct {
 	// connector's configuration names, and returns an empty one when it names
 	// neither. name is for the error.
 	Secret func(name, env, file string) (redact.Secret, error)
+	// Path returns a path of the configuration as it is on this machine: relative
+	// ones begin at the configuration file. nil: as it is.
+	Path   func(string) string
+	Clock  clock.Clock  // nil: the system's
+	Logger *slog.Logger // nil: none
+	// Gate is asked before every request to the EHR and holds it back where a limit
+	// asks for that, across all processes. nil: the connector's own limit only.
+	Gate interface {
+		Wait(ctx context.Context) error
+	}
 }

@@ -124,7 +124,7 @@ func drain(t *testing.T, c ehr.Connector, f callback.Feed) error {
 // lostAnswers: the EHR did what was asked and the answer never came.
 func (s *suite) lostAnswers(t *testing.T) {
 	c, p := s.proxied(t)
-	caps := s.caps(t, c)
+	caps := s.caps(t, c).On(callback.TaskResource)
 	need(t, caps.MarkerSearch, "search by marker")
 	st := newStory(t, callback.TaskResource)
 	p.loseNext(http.MethodPost)

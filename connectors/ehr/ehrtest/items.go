@@ -15,13 +15,13 @@ import (
 func (s *suite) capabilities(t *testing.T) {
 	c := s.direct(t)
 	first := s.caps(t, c)
-	if first.Rung == "" {
+	if first.RungFor(false).Type == callback.Worklist {
 		t.Error("no work item can be filed here, so nothing else can be tried")
 	}
 	for _, m := range first.Missing {
 		t.Logf("missing: %s", m)
 	}
-	if again := s.caps(t, c); again.Software != first.Software || again.Rung != first.Rung {
+	if again := s.caps(t, c); again.Software != first.Software || again.RungFor(false) != first.RungFor(false) {
 		t.Errorf("the capabilities changed between two calls: %+v, %+v", first, again)
 	}
 }
@@ -105,7 +105,7 @@ func (s *suite) createFindRead(t *testing.T) {
 
 func (s *suite) createTwice(t *testing.T) {
 	c := s.direct(t)
-	need(t, s.caps(t, c).ConditionalCreate, "conditional create")
+	need(t, s.caps(t, c).On(callback.TaskResource).ConditionalCreate, "conditional create")
 	st, first := s.filed(t, c)
 	s.found(t, c, st.link)
 	again, err := c.Create(t.Context(), st.work())
@@ -120,7 +120,7 @@ func (s *suite) createTwice(t *testing.T) {
 
 func (s *suite) edit(t *testing.T) {
 	c, p := s.proxied(t)
-	need(t, s.caps(t, c).Close, "editing of work items")
+	need(t, s.caps(t, c).On(callback.TaskResource).Close, "editing of work items")
 	st, item := s.filed(t, c)
 
 	before := p.writes()
@@ -172,7 +172,7 @@ func (s *suite) conflict(t *testing.T) {
 		t.Skip("edits cannot be guarded here: " + s.Unguarded)
 	}
 	c := s.direct(t)
-	need(t, s.caps(t, c).Close, "editing of work items")
+	need(t, s.caps(t, c).On(callback.TaskResource).Close, "editing of work items")
 	st, _ := s.filed(t, c)
 	stale := s.read(t, c, s.found(t, c, st.link)[0])
 	staff.Change(t, stale, Change{Note: "written in between"})
@@ -196,7 +196,7 @@ func (s *suite) conflict(t *testing.T) {
 func (s *suite) staffChanges(t *testing.T) {
 	staff := s.staff(t)
 	c := s.direct(t)
-	need(t, s.caps(t, c).ReadBack, "reading of work items")
+	need(t, s.caps(t, c).On(callback.TaskResource).ReadBack, "reading of work items")
 	for _, status := range []callback.ItemStatus{callback.ItemOpen, callback.ItemInProgress, callback.ItemOnHold,
 		callback.ItemDone, callback.ItemCancelled, callback.ItemRejected, callback.ItemFailed, callback.ItemVoid} {
 		_, item := s.filed(t, c)
@@ -225,7 +225,7 @@ func (s *suite) staffChanges(t *testing.T) {
 func (s *suite) lossless(t *testing.T) {
 	staff := s.staff(t)
 	c := s.direct(t)
-	need(t, s.caps(t, c).Close, "editing of work items")
+	need(t, s.caps(t, c).On(callback.TaskResource).Close, "editing of work items")
 	st, item := s.filed(t, c)
 	staff.Change(t, item, Change{Foreign: true, Note: "Please call after six."})
 	item = s.read(t, c, item)
@@ -264,7 +264,7 @@ func (s *suite) deleted(t *testing.T) {
 
 func (s *suite) proposal(t *testing.T) {
 	c := s.direct(t)
-	need(t, s.caps(t, c).ProposeVisit, "proposed visits")
+	need(t, s.caps(t, c).Proposal.Usable(), "proposed visits")
 	st := newStory(t, callback.AppointmentResource)
 	item, err := c.Create(t.Context(), st.work())
 	s.must(t, err)

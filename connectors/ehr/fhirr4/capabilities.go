@@ -66,29 +66,48 @@ func (c *Connector) Capabilities(ctx context.Context) (callback.Capabilities, er
 		return callback.Capabilities{}, err
 	}
 	task, appt, patient := m.Resources["Task"], m.Resources["Appointment"], m.Resources["Patient"]
-	create, update, read := m.Can("Task", "create"), m.Can("Task", "update"), m.Can("Task", "read")
 	apptSearch, patientSearch := m.Can("Appointment", "search-type"), m.Can("Patient", "search-type")
 	caps := callback.Capabilities{
-		Software:          strings.TrimSpace(m.Software + " " + m.SoftwareVersion),
-		Assign:            create,
-		DueDate:           create,
-		Close:             update,
-		Comment:           update,
-		ReadBack:          read,
-		MarkerSearch:      m.Can("Task", "search-type") && offers(task, "identifier"),
-		ConditionalCreate: task.ConditionalCreate,
-		ProposeVisit:      m.Can("Appointment", "create") && m.Can("Appointment", "update") && !c.cfg.ProposedMeansBooked,
-		ItemFeed:          m.Can("Task", "search-type"),
-		AppointmentFeed:   apptSearch,
-		PatientByID:       m.Can("Patient", "read"),
-		PatientByName:     patientSearch && offers(patient, "name") && offers(patient, "birthdate"),
-		PatientByPhone:    patientSearch && offers(patient, "phone"),
-	}
-	if create {
-		caps.Rung = callback.TaskResource
+		Software:        strings.TrimSpace(m.Software + " " + m.SoftwareVersion),
+		Rungs:           []callback.Rung{c.taskRung(m)},
+		Proposal:        c.proposal(m),
+		ItemFeed:        m.Can("Task", "search-type"),
+		AppointmentFeed: apptSearch,
+		PatientByID:     m.Can("Patient", "read"),
+		PatientByName:   patientSearch && offers(patient, "name") && offers(patient, "birthdate"),
+		PatientByPhone:  patientSearch && offers(patient, "phone"),
 	}
 	caps.Missing = c.missing(caps, task, appt)
 	return caps, nil
+}
+
+func (c *Connector) taskRung(m fhir.Capabilities) callback.Rung {
+	task := m.Resources["Task"]
+	create, update := m.Can("Task", "create"), m.Can("Task", "update")
+	r := callback.Rung{Type: callback.TaskResource, Assign: create, DueDate: create, Close: update, Comment: update,
+		ReadBack:          m.Can("Task", "read"),
+		MarkerSearch:      m.Can("Task", "search-type") && offers(task, "identifier"),
+		ConditionalCreate: task.ConditionalCreate}
+	if !create {
+		r.Refused = "Task cannot be created"
+	}
+	return r
+}
+
+// proposal says what can be done with proposed appointments.
+func (c *Connector) proposal(m fhir.Capabilities) callback.Rung {
+	appt := m.Resources["Appointment"]
+	r := callback.Rung{Type: callback.AppointmentResource, NeedsPatient: true, Close: m.Can("Appointment", "update"),
+		ReadBack:          m.Can("Appointment", "read"),
+		MarkerSearch:      m.Can("Appointment", "search-type") && offers(appt, "identifier"),
+		ConditionalCreate: appt.ConditionalCreate}
+	switch {
+	case c.cfg.ProposedMeansBooked:
+		r.Refused = "proposed_means_booked is set"
+	case !m.Can("Appointment", "create") || !r.Close:
+		r.Refused = "Appointment cannot be created and updated"
+	}
+	return r
 }
 
 func offers(r fhir.ResourceCapability, param string) bool {
@@ -104,17 +123,17 @@ func (c *Connector) missing(caps callback.Capabilities, task, appt fhir.Resource
 			list = append(list, text)
 		}
 	}
-	say(caps.Rung == "", "Task cannot be created: no work item can be filed in this EHR")
-	say(!caps.Close, "Task cannot be updated: work items are filed and never change")
-	say(!caps.ReadBack, "Task cannot be read: what staff do with a work item is not seen")
-	say(!caps.MarkerSearch, "Task cannot be searched by identifier: after a lost answer a work item may be filed twice")
-	say(!caps.ConditionalCreate, "Task has no conditional create: Ringback searches before it files")
+	rung := caps.On(callback.TaskResource)
+	say(!rung.Usable(), "Task cannot be created: no work item can be filed in this EHR")
+	say(!rung.Close, "Task cannot be updated: work items are filed and never change")
+	say(!rung.ReadBack, "Task cannot be read: what staff do with a work item is not seen")
+	say(!rung.MarkerSearch, "Task cannot be searched by identifier: after a lost answer a work item may be filed twice")
+	say(!rung.ConditionalCreate, "Task has no conditional create: Ringback searches before it files")
 	say(!caps.ItemFeed, "Task cannot be searched: changes by staff are seen only when Ringback edits an item")
 	say(!caps.AppointmentFeed, "Appointment cannot be searched: booked visits close nothing")
 	say(caps.ItemFeed && !offers(task, "_lastUpdated"), "Task does not list the search parameter _lastUpdated: if it is ignored, every poll reads all work items")
 	say(caps.AppointmentFeed && !offers(appt, "_lastUpdated"), "Appointment does not list the search parameter _lastUpdated: if it is ignored, every poll reads all appointments")
-	say(c.cfg.ProposedMeansBooked, "proposed_means_booked is set: visits are not proposed")
-	say(!caps.ProposeVisit && !c.cfg.ProposedMeansBooked, "Appointment cannot be created and updated: visits are not proposed")
+	say(!caps.Proposal.Usable(), caps.Proposal.Refused+": visits are not proposed")
 	say(!caps.PatientByID, "Patient cannot be read by id")
 	say(!caps.PatientByName, "Patient cannot be searched by name and birth date")
 	say(!caps.PatientByPhone, "Patient cannot be searched by phone")

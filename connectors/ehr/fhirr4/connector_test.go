@@ -89,7 +89,8 @@ func TestCapabilitiesAreAskedForOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if caps.Software != "Tiny 1" || caps.Rung != callback.TaskResource || caps.Close || caps.ProposeVisit || caps.MarkerSearch || !caps.ReadBack {
+		rung := caps.RungFor(false)
+		if caps.Software != "Tiny 1" || rung.Type != callback.TaskResource || rung.Close || caps.Proposal.Usable() || rung.MarkerSearch || !rung.ReadBack {
 			t.Fatalf("%+v", caps)
 		}
 		for _, word := range []string{"updated", "identifier", "conditional create", "Appointment cannot be searched", "phone", "mrn_system"} {
@@ -120,7 +121,7 @@ func TestNothingIsRememberedOfAFailure(t *testing.T) {
 		t.Errorf("nothing was sent, and a create gives %q: %v", fault.Of(err), err)
 	}
 	well.Store(true)
-	if caps, err := c.Capabilities(t.Context()); err != nil || !caps.ConditionalCreate {
+	if caps, err := c.Capabilities(t.Context()); err != nil || !caps.RungFor(false).ConditionalCreate {
 		t.Fatalf("%+v, %v", caps, err)
 	}
 }

@@ -1,0 +1,25 @@
+package ehr
+
+import (
+	"context"
+
+	"github.com/ringback-health/ringback/internal/doctor"
+	"github.com/ringback-health/ringback/internal/redact"
+)
+
+// Examiner is a connector that can examine its own connection for `ringback
+// doctor`, step by step from the name of the host to what the EHR will take.
+type Examiner interface {
+	// Examine makes each check and reports what it found as it goes. Nothing is
+	// written to the EHR unless o asks for the round trip. About of the findings is
+	// left empty. It ends early when ctx ends.
+	Examine(ctx context.Context, o Examination, report func(doctor.Finding))
+}
+
+// Examination says how far to go.
+type Examination struct {
+	// RoundTrip files a work item for TestPatient, reads it, changes it, finds it
+	// again and ends it as entered in error or cancelled.
+	RoundTrip   bool
+	TestPatient redact.Text // id of a Patient in the EHR that is no real person
+}
