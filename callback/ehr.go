@@ -30,6 +30,9 @@ type WorkItem struct {
 	Proposal string // id of the Appointment we proposed in the same EHR, if any
 	Visit    string // id of the Appointment credited with closing, if any
 	Sentence string // why it closed, for a person; free of PHI
+	// LeaveStatus says that staff rejected the item and nobody has decided since
+	// what becomes of it: its status stays as it is.
+	LeaveStatus bool
 }
 
 // Item is a work item, or a proposed appointment, as the EHR has it now.
@@ -38,6 +41,7 @@ type Item struct {
 	ID           string
 	Version      string
 	UpdatedAt    time.Time // by the EHR's clock
+	By           string    // who changed it last, where the EHR tells
 	Markers      []Marker
 	State        ItemState
 	Patient      redact.Text // id of the Patient it is about, as staff may have set it

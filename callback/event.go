@@ -19,6 +19,8 @@ const (
 	EventWaiting       EventKind = "waiting"
 	EventMerged        EventKind = "merged"
 	EventPrioritised   EventKind = "prioritised"
+	EventCategorised   EventKind = "categorised"
+	EventDueMoved      EventKind = "due-moved"
 	EventPatientBound  EventKind = "patient-bound"
 	EventNoted         EventKind = "noted"
 	EventFiled         EventKind = "filed"
@@ -33,6 +35,7 @@ const (
 type Event struct {
 	Seq      int64 // position in the timeline, from 1; given by the ledger
 	At       time.Time
+	EHRAt    time.Time // when staff did it, by the EHR's clock; zero where it does not tell, or nobody did it there
 	Kind     EventKind
 	By       Actor
 	From, To Status

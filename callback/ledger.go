@@ -85,6 +85,7 @@ type Lag struct {
 type Ledger interface {
 	Callbacks
 	Deliveries
+	Connections
 	Observations
 	// Ping reports whether the ledger can be read and written.
 	Ping(ctx context.Context) error
@@ -122,8 +123,12 @@ type Tally struct {
 
 // Deliveries is the part of the ledger that keeps the links to EHRs.
 type Deliveries interface {
-	// Lagging returns links that lag behind their callback and are due at now, oldest first.
+	// Lagging returns links that lag behind their callback and are due at now, oldest
+	// first, but for those of an EHR whose Connection holds everything back until later.
 	Lagging(ctx context.Context, now time.Time, limit int) ([]Lag, error)
+	// Hasten makes an EHR's links due at once that wait because a try has failed, but
+	// for those of unknown outcome.
+	Hasten(ctx context.Context, ehr EHRID) error
 	// LinkByID returns one link.
 	LinkByID(ctx context.Context, id ID) (Link, error)
 	// LinkByRemote returns the link to a resource of an EHR.
@@ -133,6 +138,20 @@ type Deliveries interface {
 	// SaveLink stores l where the stored row still has l.Lock, and returns it with
 	// the new Lock. ErrConflict: somebody else wrote it.
 	SaveLink(ctx context.Context, l Link) (Link, error)
+}
+
+// Connections is the part of the ledger that keeps how EHRs answer.
+type Connections interface {
+	// Connection returns how an EHR answers; one that was never asked is the zero
+	// state with the names set, and no error.
+	Connection(ctx context.Context, clinic ClinicID, ehr EHRID) (Connection, error)
+	// UpdateConnection lets change work on it, one at a time, stores it if it
+	// changed, and returns it. change may be called more than once.
+	UpdateConnection(ctx context.Context, clinic ClinicID, ehr EHRID, change func(*Connection)) (Connection, error)
+	// Slot takes the next turn of a limit that all processes share, and returns when
+	// it is: every is the time between two turns, and up to burst of them may be
+	// taken at once after a quiet time.
+	Slot(ctx context.Context, ehr EHRID, now time.Time, every time.Duration, burst int) (time.Time, error)
 }
 
 // Observations is the part of the ledger that keeps what was seen in EHRs.

@@ -39,6 +39,11 @@ type Link struct {
 	Holds         int64 // the callback's revision that the resource holds; 0: none
 	State         LinkState
 	Base          ItemState // what both sides agreed on when they last met
+	// Sent is what the last write wants of the item, stored before it is sent, so
+	// that it is known again when its answer is lost. Zero: there is no such write.
+	Sent          ItemState
+	SentRevision  int64     // the callback's revision that it is about
+	SentAt        time.Time // when it was stored
 	LastError     string    // safe to show
 	Hint          string    // what to do about it
 	Failures      int       // in a row
@@ -79,6 +84,14 @@ func (l *Link) Discard(reason string, at time.Time) {
 	l.State, l.LastError, l.Hint, l.UpdatedAt = LinkDiscarded, "discarded: "+reason, "", at
 }
 
+// Sending records, before a write is sent, what it wants of the item.
+func (l *Link) Sending(w WorkItem, at time.Time) {
+	if l.RemoteID == "" {
+		l.State = LinkSending
+	}
+	l.Sent, l.SentRevision, l.SentAt, l.UpdatedAt = w.Callback.ItemState(), w.Callback.Revision, at, at
+}
+
 // ItemState is the part of a work item that both sides may change, reduced to
 // what can be compared and shown. It holds no PHI.
 type ItemState struct {
@@ -86,7 +99,12 @@ type ItemState struct {
 	Native   string     `json:"native,omitempty"` // the EHR's own word for Status
 	Owner    string     `json:"owner,omitempty"`
 	Priority Priority   `json:"priority,omitempty"`
-	Notes    int        `json:"notes,omitempty"` // notes seen
+	Category Category   `json:"category,omitempty"` // where the item says it in our codes
+	Due      time.Time  `json:"due,omitzero"`
+	// Told is the callback's state as the item shows it in our own codes, where the
+	// EHR keeps them: staff do not touch it, so it tells what our last write was.
+	Told  Status `json:"told,omitempty"`
+	Notes int    `json:"notes,omitempty"` // notes seen
 	// Updated is when the EHR last changed the item, by its clock: what is older is
 	// a page that was overtaken.
 	Updated time.Time `json:"updated,omitzero"`

@@ -219,8 +219,10 @@ func (r *Record) AskReview(evs []Evidence, at time.Time) {
 // AskReviewOf asks a person to look at the callback for another reason than an
 // appointment.
 func (r *Record) AskReviewOf(detail string, by Actor, at time.Time) {
-	if r.Review {
-		return
+	for _, e := range slices.Backward(r.Timeline) {
+		if r.Review && e.Kind == EventReviewAsked && e.Detail == detail {
+			return
+		}
 	}
 	r.Review = true
 	r.stay(Event{Kind: EventReviewAsked, At: at, By: by, Detail: detail}, false)
@@ -285,6 +287,27 @@ func (r *Record) Prioritise(p Priority, by Actor, at time.Time) error {
 	if r.Priority != p {
 		r.Priority = p
 		r.stay(Event{Kind: EventPrioritised, At: at, By: by, Detail: "priority " + string(p)}, true)
+	}
+	return nil
+}
+
+// Defer sets when the callback is due.
+func (r *Record) Defer(due time.Time, by Actor, at time.Time) {
+	if !r.DueAt.Equal(due) {
+		r.DueAt = due
+		r.stay(Event{Kind: EventDueMoved, At: at, By: by, Detail: "due " + due.UTC().Format(time.RFC3339)}, true)
+	}
+}
+
+// Categorise says what the callback is about. It changes nothing else: whoever
+// knows better sets the rest too.
+func (r *Record) Categorise(c Category, by Actor, at time.Time) error {
+	if !c.Valid() {
+		return fmt.Errorf("%w: category %q", ErrInvalid, c)
+	}
+	if r.Category != c {
+		r.Category = c
+		r.stay(Event{Kind: EventCategorised, At: at, By: by, Detail: "category " + string(c)}, true)
 	}
 	return nil
 }
@@ -366,6 +389,7 @@ func (r *Record) WorkItem(l Link) WorkItem {
 			w.Visit, w.Sentence = ev.Appointment, ev.Sentence
 		}
 	}
+	w.LeaveStatus = r.rejected(l)
 	return w
 }
 

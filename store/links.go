@@ -12,16 +12,26 @@ import (
 )
 
 // Lagging returns links that the EHR has something to learn through and that are
-// due at now, oldest first.
+// due at now, oldest first, but for those of an EHR that is held back.
 func (s *Store) Lagging(ctx context.Context, now time.Time, limit int) ([]callback.Lag, error) {
-	var lags []callback.Lag
-	// Spelled as in the index links_lagging.
+	var list []callback.Lag
 	err := s.one(ctx).Model(&linkRow{}).
 		Select("id AS link, callback_id AS callback, ehr").
-		Where("holds < wanted AND state NOT IN ('stuck', 'discarded')").
-		Where("next_attempt_at IS NULL OR next_attempt_at <= ?", instant(now)).
-		Order("id").Limit(atMost(limit)).Find(&lags).Error
-	return lags, s.fail("find what lags", err)
+		Where(lags).Where("next_attempt_at IS NULL OR next_attempt_at <= ?", instant(now)).
+		Where("NOT EXISTS (SELECT 1 FROM connections WHERE connections.ehr = links.ehr AND connections.until > ?)", instant(now)).
+		Order("id").Limit(atMost(limit)).Find(&list).Error
+	return list, s.fail("find what lags", err)
+}
+
+// lags is spelled as in the index links_lagging.
+const lags = "holds < wanted AND state NOT IN ('stuck', 'discarded')"
+
+// Hasten makes the links of an EHR due that wait because it failed.
+func (s *Store) Hasten(ctx context.Context, ehr callback.EHRID) error {
+	return s.write(ctx, "make links due", func(tx *gorm.DB) error {
+		return tx.Model(&linkRow{}).Where(lags).Where("state <> 'sending' AND ehr = ? AND next_attempt_at IS NOT NULL", ehr).
+			Updates(map[string]any{"next_attempt_at": nil}).Error
+	})
 }
 
 // LinkByID returns one link.

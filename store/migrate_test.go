@@ -65,7 +65,7 @@ func TestMigrate(t *testing.T) {
 			}
 		}
 		got, err := store.Migrate(t.Context(), o)
-		if err != nil || !slices.Equal(got, []string{"0001_ledger"}) {
+		if err != nil || !slices.Equal(got, []string{"0001_ledger", "0002_delivery"}) {
 			t.Fatalf("applied %v, %v", got, err)
 		}
 		migrate(store.MigrationsSQL)
@@ -75,18 +75,18 @@ func TestMigrate(t *testing.T) {
 		}
 		defer s.Close()
 
-		next := with(released(t), "0002_next", "CREATE TABLE next (id TEXT); CREATE TABLE more (id TEXT);")
-		_, err = store.MigrateFrom(t.Context(), o, with(next, "0003_broken", "CREATE TABLE half (id TEXT); CREATE TABLE next (id TEXT);"))
-		refused(t, err, "0003_broken")
+		next := with(released(t), "9001_next", "CREATE TABLE next (id TEXT); CREATE TABLE more (id TEXT);")
+		_, err = store.MigrateFrom(t.Context(), o, with(next, "9002_broken", "CREATE TABLE half (id TEXT); CREATE TABLE next (id TEXT);"))
+		refused(t, err, "9002_broken")
 		if _, err := s.Pool(t).Exec("SELECT * FROM half"); err == nil {
 			t.Error("a migration that failed left something behind")
 		}
-		migrate(with(next, "0003_whole", "CREATE TABLE half (id TEXT)"), "0003_whole")
+		migrate(with(next, "9002_whole", "CREATE TABLE half (id TEXT)"), "9002_whole")
 		_, err = store.Open(t.Context(), o)
 		refused(t, err, "newer release", "use that release")
 
-		_, err = store.MigrateFrom(t.Context(), o, with(next, "0002_next", "CREATE TABLE other (id TEXT)"))
-		refused(t, err, "another text of 0002_next")
+		_, err = store.MigrateFrom(t.Context(), o, with(next, "9001_next", "CREATE TABLE other (id TEXT)"))
+		refused(t, err, "another text of 9001_next")
 	})
 }
 
@@ -121,8 +121,8 @@ func TestMigrateAtOnce(t *testing.T) {
 		for range cap(applied) {
 			n += len(<-applied)
 		}
-		if n != 1 {
-			t.Errorf("the migration was applied %d times", n)
+		if n != 2 {
+			t.Errorf("the two migrations were applied %d times in all", n)
 		}
 	})
 }
@@ -181,4 +181,28 @@ func TestDialectsAgree(t *testing.T) {
 	if !slices.Equal(pg, lite) {
 		t.Errorf("PostgreSQL has\n%v\nSQLite has\n%v", pg, lite)
 	}
+}
+
+// TestMigrateFromTheFirstRelease: what it kept is there afterwards.
+func TestMigrateFromTheFirstRelease(t *testing.T) {
+	dialects(t, func(t *testing.T, dsn string) {
+		o := store.Options{DSN: dsn, Keys: storetest.Keys(t)}
+		first := released(t)
+		maps.DeleteFunc(first, func(path string, _ *fstest.MapFile) bool { return !strings.Contains(path, "0001_") })
+		if _, err := store.MigrateFrom(t.Context(), o, first); err != nil {
+			t.Fatal(err)
+		}
+		_, err := store.Open(t.Context(), o)
+		refused(t, err, "run: ringback migrate")
+		if _, err := store.Migrate(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }

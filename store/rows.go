@@ -158,6 +158,7 @@ type eventRow struct {
 	Seq        int64       `gorm:"primaryKey;autoIncrement:false"`
 	Clinic     callback.ClinicID
 	At         instant
+	EHRAt      instant `gorm:"column:ehr_at"`
 	Kind       callback.EventKind
 	ByKind     callback.ActorKind
 	ByName     string
@@ -175,7 +176,7 @@ func eventID(id callback.ID, seq int64) string { return fmt.Sprintf("%s/%d", id,
 func (s *sealer) eventRow(c callback.Callback, e callback.Event) (eventRow, error) {
 	r := s.row("callback_events", c.Clinic, eventID(c.ID, e.Seq))
 	return eventRow{
-		CallbackID: c.ID, Seq: e.Seq, Clinic: c.Clinic, At: instant(e.At), Kind: e.Kind,
+		CallbackID: c.ID, Seq: e.Seq, Clinic: c.Clinic, At: instant(e.At), EHRAt: instant(e.EHRAt), Kind: e.Kind,
 		ByKind: e.By.Kind, ByName: plain(e.By.Name), FromStatus: e.From, ToStatus: e.To,
 		Revision: e.Revision, Detail: plain(e.Detail), Note: r.sealText("note", e.Note),
 	}, r.err
@@ -184,7 +185,7 @@ func (s *sealer) eventRow(c callback.Callback, e callback.Event) (eventRow, erro
 func (s *sealer) event(r eventRow) (callback.Event, error) {
 	o := s.row("callback_events", r.Clinic, eventID(r.CallbackID, r.Seq))
 	return callback.Event{
-		Seq: r.Seq, At: r.At.Time(), Kind: r.Kind, By: callback.Actor{Kind: r.ByKind, Name: r.ByName},
+		Seq: r.Seq, At: r.At.Time(), EHRAt: r.EHRAt.Time(), Kind: r.Kind, By: callback.Actor{Kind: r.ByKind, Name: r.ByName},
 		From: r.FromStatus, To: r.ToStatus, Revision: r.Revision, Detail: r.Detail,
 		Note: o.openText("note", r.Note),
 	}, o.err

@@ -19,6 +19,9 @@ type linkRow struct {
 	Wanted        int64
 	State         callback.LinkState
 	Base          callback.ItemState `gorm:"serializer:json"`
+	Sent          callback.ItemState `gorm:"serializer:json"`
+	SentRevision  int64
+	SentAt        instant
 	LastError     string
 	Hint          string
 	Failures      int
@@ -32,13 +35,14 @@ func (linkRow) TableName() string { return "links" }
 
 // linkChanges are the columns of a link that may change. wanted is not one of
 // them: it moves with the callback.
-var linkChanges = []string{"remote_id", "remote_version", "holds", "state", "base", "last_error", "hint", "failures",
+var linkChanges = []string{"type", "sent", "sent_revision", "sent_at", "remote_id", "remote_version", "holds", "state", "base", "last_error", "hint", "failures",
 	"next_attempt_at", "lock", "updated_at"}
 
 func newLinkRow(l callback.Link, position int, wanted int64) linkRow {
 	return linkRow{
 		ID: l.ID, Clinic: l.Clinic, CallbackID: l.Callback, Position: position, EHR: l.EHR, Type: l.Type,
 		RemoteID: plain(l.RemoteID), RemoteVersion: plain(l.RemoteVersion), Holds: l.Holds, Wanted: wanted,
+		Sent: l.Sent, SentRevision: l.SentRevision, SentAt: instant(l.SentAt),
 		State: l.State, Base: l.Base, LastError: plain(l.LastError), Hint: plain(l.Hint), Failures: l.Failures,
 		NextAttemptAt: instant(l.NextAttemptAt), Lock: l.Lock,
 		CreatedAt: instant(l.CreatedAt), UpdatedAt: instant(l.UpdatedAt),
@@ -49,12 +53,37 @@ func (r linkRow) link() callback.Link {
 	l := callback.Link{
 		ID: r.ID, Clinic: r.Clinic, Callback: r.CallbackID, EHR: r.EHR, Type: r.Type,
 		RemoteID: r.RemoteID, RemoteVersion: r.RemoteVersion, Holds: r.Holds,
+		Sent: r.Sent, SentRevision: r.SentRevision, SentAt: r.SentAt.Time(),
 		State: r.State, Base: r.Base, LastError: r.LastError, Hint: r.Hint, Failures: r.Failures,
 		NextAttemptAt: r.NextAttemptAt.Time(), Lock: r.Lock,
 		CreatedAt: r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(),
 	}
 	l.Base.Appointments = nilIfEmpty(l.Base.Appointments)
 	return l
+}
+
+type connectionRow struct {
+	Clinic   callback.ClinicID
+	EHR      callback.EHRID `gorm:"column:ehr;primaryKey"`
+	Failures int
+	LastBy   string
+	Since    instant
+	Until    instant
+	Error    string
+	Hint     string
+	Told     instant
+}
+
+func (connectionRow) TableName() string { return "connections" }
+
+func newConnectionRow(c callback.Connection) connectionRow {
+	return connectionRow{Clinic: c.Clinic, EHR: c.EHR, Failures: c.Failures, LastBy: plain(c.LastBy), Since: instant(c.Since),
+		Until: instant(c.Until), Error: plain(c.Error), Hint: plain(c.Hint), Told: instant(c.Told)}
+}
+
+func (r connectionRow) connection() callback.Connection {
+	return callback.Connection{Clinic: r.Clinic, EHR: r.EHR, Failures: r.Failures, LastBy: r.LastBy, Since: r.Since.Time(),
+		Until: r.Until.Time(), Error: r.Error, Hint: r.Hint, Told: r.Told.Time()}
 }
 
 // tiedRow is one appointment of a link's base.

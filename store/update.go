@@ -108,8 +108,11 @@ func keepsThePast(before, after callback.Record) error {
 	}
 	for i, l := range before.Links {
 		n := after.Links[i]
-		if n.ID != l.ID || n.Callback != l.Callback || n.Clinic != l.Clinic || n.EHR != l.EHR || n.Type != l.Type || n.Lock != l.Lock {
+		if n.ID != l.ID || n.Callback != l.Callback || n.Clinic != l.Clinic || n.EHR != l.EHR || n.Lock != l.Lock {
 			return wrong("gave a link another identity")
+		}
+		if n.Type != l.Type && n.RemoteID != "" && n.Type != callback.Worklist {
+			return wrong("gave a resource in the EHR another type")
 		}
 	}
 	for i, e := range before.Evidence {

@@ -1,0 +1,26 @@
+-- What the last write of a link wants, stored before it is sent.
+ALTER TABLE links ADD COLUMN sent TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE links ADD COLUMN sent_revision INTEGER NOT NULL DEFAULT 0 CHECK (sent_revision >= 0);
+ALTER TABLE links ADD COLUMN sent_at TEXT;
+
+-- When staff did it, by the EHR's clock.
+ALTER TABLE callback_events ADD COLUMN ehr_at TEXT;
+
+-- How each EHR answers, and whose turn it is.
+CREATE TABLE connections (
+  clinic     TEXT NOT NULL,
+  ehr        TEXT NOT NULL CHECK (ehr <> ''),
+  failures   INTEGER NOT NULL CHECK (failures >= 0),
+  last_by    TEXT NOT NULL,
+  since      TEXT,
+  until      TEXT,
+  error      TEXT NOT NULL,
+  hint       TEXT NOT NULL,
+  told       TEXT,
+  PRIMARY KEY (ehr)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE slots (
+  ehr       TEXT PRIMARY KEY CHECK (ehr <> ''),
+  next_slot TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
