@@ -148,6 +148,9 @@ type Connections interface {
 	// UpdateConnection lets change work on it, one at a time, stores it if it
 	// changed, and returns it. change may be called more than once.
 	UpdateConnection(ctx context.Context, clinic ClinicID, ehr EHRID, change func(*Connection)) (Connection, error)
+	// Troubled returns the EHRs that fail, and those of whose recovery the operator
+	// was not told.
+	Troubled(ctx context.Context) ([]Connection, error)
 	// Slot takes the next turn of a limit that all processes share, and returns when
 	// it is: every is the time between two turns, and up to burst of them may be
 	// taken at once after a quiet time.

@@ -1,6 +1,10 @@
 package callback
 
-import "time"
+import (
+	"reflect"
+	"slices"
+	"time"
+)
 
 // ResourceType is the FHIR type, or the vendor's own kind, of what stands in the EHR.
 type ResourceType string
@@ -39,11 +43,12 @@ type Link struct {
 	Holds         int64 // the callback's revision that the resource holds; 0: none
 	State         LinkState
 	Base          ItemState // what both sides agreed on when they last met
-	// Sent is what the last write wants of the item, stored before it is sent, so
-	// that it is known again when its answer is lost. Zero: there is no such write.
-	Sent          ItemState
-	SentRevision  int64     // the callback's revision that it is about
-	SentAt        time.Time // when it was stored
+	// Sent is what writes of unknown outcome want of the item, oldest first. It is
+	// stored before each is sent, so that it is known again when its answer is lost.
+	Sent []SentState
+	// SentAt is when the last of them was stored. Zero: there is none, or a person has
+	// said to go on whatever became of it.
+	SentAt        time.Time
 	LastError     string    // safe to show
 	Hint          string    // what to do about it
 	Failures      int       // in a row
@@ -68,15 +73,16 @@ func (l Link) Lags(c Callback) bool {
 	return l.Holds < c.Revision && l.State != LinkStuck && l.State != LinkDiscarded
 }
 
-// Retry puts a stuck or discarded link back to work.
+// Retry puts a stuck or discarded link back to work. What may have arrived is looked
+// for first, where that can be done.
 func (l *Link) Retry(at time.Time) {
 	l.State = LinkPending
 	if l.RemoteID != "" {
 		l.State = LinkSynced
-	} else if l.Failures > 0 {
-		l.State = LinkSending // something may have arrived: look first
+	} else if len(l.Sent) > 0 {
+		l.State = LinkSending
 	}
-	l.Failures, l.NextAttemptAt, l.UpdatedAt = 0, time.Time{}, at
+	l.Failures, l.NextAttemptAt, l.SentAt, l.UpdatedAt = 0, time.Time{}, time.Time{}, at
 }
 
 // Discard gives the link up; reason stands in LastError.
@@ -84,12 +90,38 @@ func (l *Link) Discard(reason string, at time.Time) {
 	l.State, l.LastError, l.Hint, l.UpdatedAt = LinkDiscarded, "discarded: "+reason, "", at
 }
 
+// Step takes a link of which nothing is in the EHR to another kind of work item.
+func (l *Link) Step(to ResourceType, at time.Time) {
+	l.Type, l.RemoteID, l.RemoteVersion, l.State, l.Holds = to, "", "", LinkPending, 0
+	l.Base = ItemState{}
+	l.clearSent()
+	l.Failures, l.NextAttemptAt, l.LastError, l.Hint, l.UpdatedAt = 0, time.Time{}, "", "", at
+}
+
 // Sending records, before a write is sent, what it wants of the item.
 func (l *Link) Sending(w WorkItem, at time.Time) {
 	if l.RemoteID == "" {
 		l.State = LinkSending
 	}
-	l.Sent, l.SentRevision, l.SentAt, l.UpdatedAt = w.Callback.ItemState(), w.Callback.Revision, at, at
+	l.SentAt, l.UpdatedAt = at, at
+	wants := SentState{w.Callback.ItemState(), w.Callback.Revision}
+	if !slices.ContainsFunc(l.Sent, func(s SentState) bool { return reflect.DeepEqual(s, wants) }) {
+		l.Sent = append(slices.Clone(l.Sent), wants)
+	}
+}
+
+// NotSent takes a Sending back whose write changed nothing for certain. before is the
+// link as it was before it.
+func (l *Link) NotSent(before Link) {
+	l.State, l.Sent, l.SentAt = before.State, before.Sent, before.SentAt
+}
+
+func (l *Link) clearSent() { l.Sent, l.SentAt = nil, time.Time{} }
+
+// SentState is what one write wants of the item, and of which revision.
+type SentState struct {
+	ItemState
+	Revision int64 `json:"revision"`
 }
 
 // ItemState is the part of a work item that both sides may change, reduced to

@@ -32,23 +32,26 @@ func (c Callback) itemStatus() ItemStatus {
 func (s ItemStatus) Ended() bool { return s == ItemDone || s == ItemCancelled || s == ItemVoid }
 
 // known returns the states of the item that Ringback has a hand in: what both
-// sides agreed on, and what our last write wanted if its outcome is unknown. Staff
-// changed what differs from all of them. Where the item tells by our own codes
-// which of the two it grew from, it is only that one. shown is the revision that
-// staff saw for certain.
+// sides agreed on, and what writes of unknown outcome wanted. Staff changed what
+// differs from all of them. Where the item tells by our own codes from which of them
+// it grew, it is only those. shown is the revision that staff saw for certain.
 func (l *Link) known(now ItemState) (states []ItemState, shown int64) {
-	switch {
-	case l.SentAt.IsZero():
-		return []ItemState{l.Base}, l.Holds
-	case l.Base.Status == "":
-		return []ItemState{l.Sent}, l.SentRevision
-	case l.Sent.Told == l.Base.Told || now.Told != l.Sent.Told && now.Told != l.Base.Told:
-		return []ItemState{l.Base, l.Sent}, l.Holds
-	case now.Told == l.Sent.Told:
-		return []ItemState{l.Sent}, l.SentRevision
-	default:
-		return []ItemState{l.Base}, l.Holds
+	var all []SentState
+	if l.Base.Status != "" {
+		all = append(all, SentState{l.Base, l.Holds})
 	}
+	all = append(all, l.Sent...)
+	told := slices.DeleteFunc(slices.Clone(all), func(s SentState) bool { return now.Told == "" || s.Told != now.Told })
+	if len(told) > 0 {
+		all = told
+	}
+	for i, s := range all {
+		states = append(states, s.ItemState)
+		if i == 0 || s.Revision < shown {
+			shown = s.Revision
+		}
+	}
+	return states, shown
 }
 
 // merge takes what staff changed on a work item over into the callback, field by
@@ -63,7 +66,7 @@ type merge struct {
 }
 
 func (m merge) run() error {
-	if m.known[0].Status == "" {
+	if len(m.known) == 0 {
 		// Both sides never met: the item holds what an earlier life of ours wrote, and
 		// nobody can tell that from what staff wrote. Only how it stands counts.
 		return m.status()

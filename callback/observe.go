@@ -70,11 +70,26 @@ func (r *Record) Written(link ID, item Item, revision int64, at time.Time) error
 	first := l.RemoteID == ""
 	l.agree(item, r.tied(*l, item))
 	l.Holds, l.Failures, l.LastError, l.Hint = revision, 0, "", ""
-	l.Sent, l.SentRevision, l.SentAt = ItemState{}, 0, time.Time{}
+	l.clearSent()
 	l.NextAttemptAt, l.UpdatedAt = time.Time{}, at
 	if first {
 		r.Filed(*l, at)
 	}
+	return nil
+}
+
+// Held records that the link has nothing more to tell of a revision: it stands in
+// Ringback's own list, or its item in the EHR cannot be changed.
+func (r *Record) Held(link ID, revision int64, at time.Time) error {
+	l := r.Link(link)
+	if l == nil {
+		return ErrNotFound
+	}
+	if l.Type == Worklist {
+		l.RemoteID, l.State = string(r.ID), LinkSynced
+	}
+	l.Holds, l.Failures, l.LastError, l.Hint = revision, 0, "", ""
+	l.NextAttemptAt, l.UpdatedAt = time.Time{}, at
 	return nil
 }
 
@@ -97,7 +112,7 @@ func (r *Record) tied(l Link, item Item) []string {
 // because nobody would see it otherwise, and a person is asked to look.
 func (r *Record) observeGone(l *Link, at time.Time) {
 	l.RemoteID, l.RemoteVersion, l.Base, l.UpdatedAt = "", "", ItemState{}, at
-	l.Sent, l.SentRevision, l.SentAt = ItemState{}, 0, time.Time{}
+	l.clearSent()
 	if r.Status.Open() && l.Type.IsWorkItem() {
 		l.State, l.Holds = LinkPending, 0
 		r.AskReviewOf("the work item was deleted in the EHR and is filed again", Actor{Kind: EHRStaff}, at)

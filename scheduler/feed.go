@@ -21,11 +21,15 @@ const keepPages = 30 * 24 * time.Hour
 // Poll reads one feed of one EHR: first what an earlier life stored and did not
 // interpret, then what is new. Each page is stored before it is looked at, and
 // the watermark moves only over pages that were stored. A failure of the EHR is
-// recorded in the feed's state and returned.
+// recorded in the feed's state and returned. While the EHR is held back nothing is
+// done.
 func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) error {
 	site, ok := w.sites[id]
 	if !ok {
 		return nil // the configuration changed; the queue is older
+	}
+	if in, err := site.circuit.admit(ctx); err != nil || !in {
+		return err
 	}
 	state, err := w.opts.Ledger.FeedState(ctx, site.Clinic, id, f)
 	if err != nil {

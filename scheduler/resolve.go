@@ -58,7 +58,7 @@ func (w *Worker) resolvable(c callback.Callback) bool {
 func (w *Worker) resolve(ctx context.Context, site Site, rec callback.Record) (callback.Record, error) {
 	answer, err := w.chart(ctx, site, rec.Callback)
 	if err != nil {
-		if !isEHRFailure(err) {
+		if !fromEHR(err) {
 			return rec, err
 		}
 		w.opts.Logger.Warn("chart not looked up", "callback", rec.ID, "ehr", site.ID, "error", fault.Describe(err))

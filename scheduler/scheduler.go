@@ -44,6 +44,11 @@ type Site struct {
 	ID     callback.EHRID
 	EHR    EHR
 	Poll   string // cron schedule of the feeds in UTC, e.g. "@every 30s" or "*/5 * * * *"
+	// SearchLag is how late the EHR's search may show what was written: a write of
+	// unknown outcome is searched for that much later. Zero: Options.SearchLag.
+	SearchLag time.Duration
+
+	circuit *circuit
 }
 
 // Options is what a Scheduler is made of. Zero durations and numbers take the
@@ -57,11 +62,14 @@ type Options struct {
 
 	SweepEvery   time.Duration // 1s: how often lagging links are looked for
 	ResolveEvery time.Duration // 5m: how often an unbound callback's chart is looked for again
-	Settle       time.Duration // 5s: how long to wait before a write of unknown outcome is searched for
+	SearchLag    time.Duration // 5s: how late an EHR's search may show a write, where its Site does not say
 	IndexLag     time.Duration // 10s: how late an EHR's search may show a booking
 	Overlap      time.Duration // 2m: how far behind the watermark a feed is read again
 	MaxFailures  int           // 100: failures in a row until a link is stuck
 	StopWithin   time.Duration // 20s: how long running jobs may take to finish at shutdown
+	// Tell tells the operator that an EHR fails, or answers again. An error means that
+	// he does not know yet, and it is tried again. nil: it stands in the log.
+	Tell func(context.Context, callback.News) error
 }
 
 func (o Options) withDefaults() Options {
@@ -72,7 +80,7 @@ func (o Options) withDefaults() Options {
 	}
 	set(&o.SweepEvery, time.Second)
 	set(&o.ResolveEvery, 5*time.Minute)
-	set(&o.Settle, 5*time.Second)
+	set(&o.SearchLag, 5*time.Second)
 	set(&o.IndexLag, 10*time.Second)
 	set(&o.Overlap, 2*time.Minute)
 	set(&o.StopWithin, 20*time.Second)
@@ -171,6 +179,12 @@ func NewWorker(o Options) *Worker {
 	o = o.withDefaults()
 	w := &Worker{opts: o, sites: map[callback.EHRID]Site{}}
 	for _, s := range o.Sites {
+		if s.SearchLag == 0 {
+			s.SearchLag = o.SearchLag
+		}
+		s.circuit = &circuit{ehr: s.EHR, clinic: s.Clinic, id: s.ID, ledger: o.Ledger, clock: o.Clock, log: o.Logger}
+		s.circuit.suspect.Store(true) // by an earlier life
+		s.EHR = s.circuit
 		w.sites[s.ID] = s
 	}
 	return w

@@ -63,7 +63,7 @@ func ownDatabase(t *testing.T, server string) string {
 func running(t *testing.T, w *world, q scheduler.QueueOptions) *scheduler.Scheduler {
 	t.Helper()
 	o := w.options
-	o.Queue, o.SweepEvery, o.Settle, o.StopWithin = q, 20*time.Millisecond, 50*time.Millisecond, 10*time.Second
+	o.Queue, o.SweepEvery, o.SearchLag, o.StopWithin = q, 20*time.Millisecond, 50*time.Millisecond, 10*time.Second
 	s, err := scheduler.New(t.Context(), o)
 	w.must(err)
 	w.must(s.Start(t.Context()))

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -36,6 +37,7 @@ type sweeper struct {
 	log    *slog.Logger
 	every  time.Duration
 	wake   chan struct{}
+	teller *teller
 
 	mu    sync.Mutex
 	asked map[FeedArgs]bool // polls that were asked for and not yet accepted by the queue
@@ -46,7 +48,7 @@ type sweeper struct {
 
 func newSweeper(o Options, q queue) *sweeper {
 	return &sweeper{ledger: o.Ledger, queue: q, clock: o.Clock, log: o.Logger, every: o.SweepEvery,
-		wake: make(chan struct{}, 1), asked: map[FeedArgs]bool{}}
+		teller: newTeller(o), wake: make(chan struct{}, 1), asked: map[FeedArgs]bool{}}
 }
 
 // Start begins to sweep in the background.
@@ -97,9 +99,9 @@ func (s *sweeper) run(ctx context.Context) {
 }
 
 // runOnce hands the links that lag, and the polls that were asked for, to the
-// queue and returns how many links there were.
+// queue, tells the operator what is new, and returns how many links there were.
 func (s *sweeper) runOnce(ctx context.Context) (int, error) {
-	if err := s.polls(ctx); err != nil {
+	if err := errors.Join(s.polls(ctx), s.teller.runOnce(ctx)); err != nil {
 		return 0, err
 	}
 	lags, err := s.ledger.Lagging(ctx, s.clock.Now(), lagsAtOnce)

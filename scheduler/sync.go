@@ -47,6 +47,9 @@ func (w *Worker) syncOnce(ctx context.Context, id callback.ID) (again bool, err 
 		return false, w.failed(ctx, l, fault.New(fault.Permanent, "", "there is no ehr of this name in the configuration").
 			WithHint("add it again, or discard the link"))
 	}
+	if in, err := site.circuit.admit(ctx); err != nil || !in {
+		return false, err
+	}
 	if rec.Patient.Resolution == callback.NotResolved && w.resolvable(rec.Callback) {
 		if rec, err = w.resolve(ctx, site, rec); err != nil {
 			return false, err
@@ -58,25 +61,54 @@ func (w *Worker) syncOnce(ctx context.Context, id callback.ID) (again bool, err 
 		return again, nil
 	case errors.Is(err, callback.ErrConflict):
 		return false, nil // another worker is at it
-	case fault.Is(err, fault.Conflict):
+	case fault.Is(err, fault.Conflict) && fromEHR(err):
 		return true, nil // somebody edited the resource: read it again
-	case isEHRFailure(err):
+	case fromEHR(err):
 		return false, w.failed(ctx, l, err)
 	default:
 		return false, err
 	}
 }
 
-// isEHRFailure tells a failure of the other side from one of the ledger.
-func isEHRFailure(err error) bool {
-	var e *fault.Error
-	return errors.As(err, &e) || errors.Is(err, context.DeadlineExceeded)
+// move does what the link needs next: step to the rung that fits, look for the
+// resource, create it, or edit it.
+func (w *Worker) move(ctx context.Context, site Site, rec callback.Record, l callback.Link) (again bool, err error) {
+	caps, err := site.EHR.Capabilities(ctx)
+	if err != nil {
+		return false, err
+	}
+	rung := caps.RungFor(rec.Patient.Resolution == callback.Certain)
+	atHome := l.RemoteID == "" || l.Type == callback.Worklist // nothing of it is in the EHR
+	switch {
+	case l.Type.IsWorkItem() && atHome && l.State != callback.LinkSending && l.Type != rung.Type:
+		return true, w.step(ctx, l, rung)
+	case l.Type == callback.Worklist:
+		return false, w.hold(ctx, rec, l)
+	case l.RemoteID == "":
+		return w.create(ctx, site, caps, rec, l)
+	default:
+		return w.edit(ctx, site, caps.On(l.Type), rec, l)
+	}
 }
 
-// move does what the link needs next: look for it, create it, or edit it.
-func (w *Worker) move(ctx context.Context, site Site, rec callback.Record, l callback.Link) (again bool, err error) {
-	if l.RemoteID == "" {
-		return w.create(ctx, site, rec, l)
+// step takes a link of which nothing is in the EHR to another rung.
+func (w *Worker) step(ctx context.Context, l callback.Link, to callback.Rung) error {
+	w.opts.Logger.Info("work item goes to another rung", "callback", l.Callback, "link", l.ID, "ehr", l.EHR, "from", l.Type, "to", to.Type)
+	l.Step(to.Type, w.now())
+	_, err := w.opts.Ledger.SaveLink(ctx, l)
+	return err
+}
+
+// hold records that there is nothing to send: the item shows what it can.
+func (w *Worker) hold(ctx context.Context, rec callback.Record, l callback.Link) error {
+	_, err := w.opts.Ledger.Update(ctx, rec.ID, func(r *callback.Record) error { return r.Held(l.ID, rec.Revision, w.now()) })
+	return err
+}
+
+// edit brings a resource that is in the EHR to what the callback is now.
+func (w *Worker) edit(ctx context.Context, site Site, rung callback.Rung, rec callback.Record, l callback.Link) (again bool, err error) {
+	if !rung.ReadBack {
+		return false, w.hold(ctx, rec, l) // an edit starts from what is there
 	}
 	item, err := site.EHR.Read(ctx, l.Type, l.RemoteID)
 	if fault.Is(err, fault.NotFound) {
@@ -88,53 +120,106 @@ func (w *Worker) move(ctx context.Context, site Site, rec callback.Record, l cal
 	if item.Gone || item.Version != l.RemoteVersion {
 		return true, w.observe(ctx, rec.ID, l.ID, item)
 	}
+	if !rung.Close {
+		return false, w.hold(ctx, rec, l)
+	}
+	before := l
+	if l, err = w.sending(ctx, rec, l); err != nil {
+		return false, err
+	}
 	item, err = site.EHR.Edit(ctx, item, rec.WorkItem(l))
 	if err != nil {
-		return false, err
+		return false, w.notSent(ctx, before, l, err)
 	}
 	return w.written(ctx, rec, l, item)
 }
 
+// sending stores what a write wants before it is sent: after a crash, or without an
+// answer, the next worker knows what to look for.
+func (w *Worker) sending(ctx context.Context, rec callback.Record, l callback.Link) (callback.Link, error) {
+	l.Sending(rec.WorkItem(l), w.now())
+	return w.opts.Ledger.SaveLink(ctx, l)
+}
+
+// notSent forgets what a write wanted that changed nothing for certain, and returns
+// cause: after an error whose outcome is unknown nothing is forgotten.
+func (w *Worker) notSent(ctx context.Context, before, l callback.Link, cause error) error {
+	if fault.Is(cause, fault.Ambiguous) {
+		return cause
+	}
+	l.NotSent(before)
+	if _, err := w.opts.Ledger.SaveLink(ctx, l); err != nil && cause == nil {
+		return err
+	}
+	return cause // what could not be forgotten is looked for in vain, and no more
+}
+
 // create files the resource. Where something may have arrived before, or the EHR
 // does not honour a conditional create, our marker is looked for first.
-func (w *Worker) create(ctx context.Context, site Site, rec callback.Record, l callback.Link) (again bool, err error) {
-	if l.Type == callback.AppointmentResource && !rec.Status.Open() {
-		return false, w.pointless(ctx, rec.ID, l.ID)
+func (w *Worker) create(ctx context.Context, site Site, caps callback.Capabilities, rec callback.Record, l callback.Link) (again bool, err error) {
+	rung := caps.On(l.Type)
+	if l.Type == callback.AppointmentResource && (!rec.Status.Open() || !rung.Usable() && l.State != callback.LinkSending) {
+		return false, w.pointless(ctx, rec.ID, l.ID, rung)
 	}
-	caps, err := site.EHR.Capabilities(ctx)
-	if err != nil {
-		return false, err
-	}
-	if l.State == callback.LinkSending || !caps.On(l.Type).ConditionalCreate {
-		found, err := site.EHR.Find(ctx, l.Type, l.Marker())
-		if err != nil {
-			return false, err
-		}
-		if len(found) > 0 {
-			return true, w.observe(ctx, rec.ID, l.ID, found[0])
+	if l.State == callback.LinkSending || !rung.ConditionalCreate {
+		if done, again, err := w.lookFor(ctx, site, rung, rec, l); err != nil || done {
+			return again, err
 		}
 	}
-	// The intent is stored before anything is sent: after a crash the next worker
-	// knows that it has to look first.
-	l.State, l.UpdatedAt = callback.LinkSending, w.now()
-	if l, err = w.opts.Ledger.SaveLink(ctx, l); err != nil {
+	if l.Type.IsWorkItem() && !rung.Usable() {
+		return true, w.step(ctx, l, caps.RungFor(rec.Patient.Resolution == callback.Certain))
+	}
+	before := l
+	if l, err = w.sending(ctx, rec, l); err != nil {
 		return false, err
 	}
 	item, err := site.EHR.Create(ctx, rec.WorkItem(l))
 	if err != nil {
-		return false, err
+		return false, w.notSent(ctx, before, l, err)
 	}
 	if item.Found {
+		if err := w.notSent(ctx, before, l, nil); err != nil {
+			return false, err
+		}
 		return true, w.observe(ctx, rec.ID, l.ID, item)
 	}
 	return w.written(ctx, rec, l, item)
 }
 
-// pointless gives up a proposal that was never sent for a callback that is closed.
-func (w *Worker) pointless(ctx context.Context, rec, link callback.ID) error {
+// lookFor searches for what may have arrived already. done says that nothing must be
+// created now: it is there, it may show only later, or nobody can tell.
+func (w *Worker) lookFor(ctx context.Context, site Site, rung callback.Rung, rec callback.Record, l callback.Link) (done, again bool, err error) {
+	unknown := l.State == callback.LinkSending
+	if shows := l.SentAt.Add(site.SearchLag); unknown && w.now().Before(shows) {
+		l.NextAttemptAt, l.UpdatedAt = shows, w.now()
+		_, err := w.opts.Ledger.SaveLink(ctx, l)
+		return true, false, err
+	}
+	if rung.MarkerSearch {
+		found, err := site.EHR.Find(ctx, l.Type, l.Marker())
+		if err != nil || len(found) == 0 {
+			return false, false, err
+		}
+		return true, true, w.observe(ctx, rec.ID, l.ID, found[0])
+	}
+	if unknown && !rung.FileAgain && !l.SentAt.IsZero() {
+		return true, false, w.failed(ctx, l, fault.New(fault.Permanent, "find "+string(l.Type),
+			"the answer to its creation was lost, and this EHR cannot be searched for it").
+			WithHint("look for it in the EHR; then tie it with: ringback links edit --item ID, or file it again with: ringback links retry"))
+	}
+	return false, false, nil
+}
+
+// pointless gives up a proposal that was never sent, because its callback is closed
+// or the EHR takes none.
+func (w *Worker) pointless(ctx context.Context, rec, link callback.ID, rung callback.Rung) error {
 	_, err := w.opts.Ledger.Update(ctx, rec, func(r *callback.Record) error {
-		if l := r.Link(link); l != nil && l.RemoteID == "" && !r.Status.Open() {
+		switch l := r.Link(link); {
+		case l == nil || l.RemoteID != "":
+		case !r.Status.Open():
 			l.Discard("the callback closed before the visit was proposed", w.now())
+		case !rung.Usable():
+			l.Discard("visits cannot be proposed in this EHR: "+rung.Refused, w.now())
 		}
 		return nil
 	})
@@ -190,9 +275,17 @@ func (w *Worker) failed(ctx context.Context, l callback.Link, cause error) error
 	l = fresh
 	now := w.now()
 	d := fault.Of(cause)
-	l.Failures++
+	outage := false
+	if site, ok := w.sites[l.EHR]; ok && d != fault.Permanent {
+		if outage, err = site.circuit.failing(ctx); err != nil {
+			return err
+		}
+	}
+	if !outage || l.Failures == 0 { // an outage, however long, does not use up the tries of a callback
+		l.Failures++
+	}
 	l.LastError, l.Hint, l.UpdatedAt = fault.Describe(cause), hint(cause), now
-	l.NextAttemptAt = now.Add(w.wait(l.Failures, d, fault.After(cause)))
+	l.NextAttemptAt = now.Add(w.wait(l, d, fault.After(cause)))
 	if d == fault.Permanent || l.Failures >= w.opts.MaxFailures {
 		l.State = callback.LinkStuck
 	}
@@ -212,13 +305,13 @@ func hint(err error) string {
 	return ""
 }
 
-// wait returns how long to wait before try n+1.
-func (w *Worker) wait(n int, d fault.Disposition, asked time.Duration) time.Duration {
+// wait returns how long to wait before the next try.
+func (w *Worker) wait(l callback.Link, d fault.Disposition, asked time.Duration) time.Duration {
 	base := time.Second
 	if d == fault.Ambiguous {
-		base = w.opts.Settle
+		base = max(base, w.sites[l.EHR].SearchLag)
 	}
-	return Backoff(n, base, asked, rand.Float64())
+	return Backoff(l.Failures, base, asked, rand.Float64())
 }
 
 // maxBackoff is the longest that a link waits without being asked to.

@@ -52,6 +52,18 @@ func (s *Store) UpdateConnection(ctx context.Context, clinic callback.ClinicID, 
 	return after, err
 }
 
+// Troubled returns the EHRs that fail, and those of whose recovery nobody was told.
+func (s *Store) Troubled(ctx context.Context) ([]callback.Connection, error) {
+	var rows []connectionRow
+	// Spelled as in the index connections_troubled.
+	err := s.one(ctx).Where("since IS NOT NULL OR told IS NOT NULL").Order("ehr").Find(&rows).Error
+	var list []callback.Connection
+	for _, r := range rows {
+		list = append(list, r.connection())
+	}
+	return list, s.fail("find the EHRs that fail", err)
+}
+
 type slotRow struct {
 	EHR  callback.EHRID `gorm:"column:ehr;primaryKey"`
 	Next instant        `gorm:"column:next_slot"`

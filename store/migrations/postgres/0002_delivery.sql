@@ -1,6 +1,5 @@
--- What the last write of a link wants, stored before it is sent.
-ALTER TABLE links ADD COLUMN sent TEXT NOT NULL DEFAULT '{}';
-ALTER TABLE links ADD COLUMN sent_revision BIGINT NOT NULL DEFAULT 0 CHECK (sent_revision >= 0);
+-- What writes of unknown outcome want of a link's item, stored before they are sent.
+ALTER TABLE links ADD COLUMN sent TEXT;
 ALTER TABLE links ADD COLUMN sent_at TIMESTAMPTZ;
 
 -- When staff did it, by the EHR's clock.
@@ -24,3 +23,5 @@ CREATE TABLE slots (
   ehr       TEXT PRIMARY KEY CHECK (ehr <> ''),
   next_slot TIMESTAMPTZ NOT NULL
 );
+-- Those that fail, and those whose recovery nobody was told.
+CREATE INDEX connections_troubled ON connections (ehr) WHERE since IS NOT NULL OR told IS NOT NULL;
