@@ -34,7 +34,7 @@ test: ## all tests that need nothing but Go
 	  $(GOTEST) -shuffle=on ./...; \
 	fi
 
-conformance: ## the real binary against systems nobody here wrote: Medplum's FHIR server (needs Node), PostgreSQL
+conformance: ## the real binary against systems nobody here wrote: FHIR servers of Medplum (needs Node) and HAPI (needs Java and Maven), oidc-provider, PostgreSQL
 	@peers/run.sh $(MAKE) --no-print-directory conformance-tests
 
 # Started by run.sh, which has set the peers' addresses. One package at a time: they

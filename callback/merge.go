@@ -92,6 +92,11 @@ func (m merge) owner() error {
 	if owner == "" || owner == m.Owner || !theirs(m, owner, equal, func(s ItemState) string { return s.Owner }) {
 		return nil
 	}
+	if m.Status == Closed { // it stays closed, and has the owner that staff gave it
+		m.Owner = owner
+		m.stay(Event{Kind: EventAssigned, At: m.at, By: m.staff, Detail: "owner " + owner}, true)
+		return nil
+	}
 	return tolerate(m.Assign(owner, m.staff, m.at))
 }
 

@@ -21,8 +21,6 @@ type merged struct {
 	want  func(callback.Record) bool
 }
 
-var caller = callback.Actor{Kind: callback.CallerActor}
-
 func assignTo(owner string) func(tester, *callback.Record) {
 	return func(t tester, r *callback.Record) { must(t, r.Assign(owner, person, start)) }
 }
@@ -42,6 +40,10 @@ var (
 		{"owner: only there", nil, func(i *callback.ItemState) { i.Owner = "Practitioner/7" }, func(r callback.Record) bool { return r.Owner == "Practitioner/7" }},
 		{"owner: both, the EHR's stands", assignTo("billing"), func(i *callback.ItemState) { i.Owner = "Practitioner/7" },
 			func(r callback.Record) bool { return r.Owner == "Practitioner/7" }},
+		{"owner: a person closed it here, given to another there", func(t tester, r *callback.Record) {
+			must(t, r.Close(callback.PatientDeclined, redact.Text{}, person, start))
+		}, func(i *callback.ItemState) { i.Owner = "Practitioner/7" },
+			func(r callback.Record) bool { return r.Owner == "Practitioner/7" && r.Status == callback.Closed }},
 		{"owner: taken away there", nil, func(i *callback.ItemState) { i.Owner = "" }, func(r callback.Record) bool { return r.Owner == "front-desk" }},
 
 		{"priority: only here", func(t tester, r *callback.Record) { must(t, r.Prioritise(callback.Stat, person, start)) }, nil,

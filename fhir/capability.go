@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/ringback-health/ringback/internal/fault"
@@ -16,6 +17,7 @@ type Capabilities struct {
 	FHIRVersion     string
 	Software        string
 	SoftwareVersion string
+	PatchFormats    []string                      // media types of PATCH; empty: not said
 	Resources       map[string]ResourceCapability // by type
 }
 
@@ -31,6 +33,23 @@ type ResourceCapability struct {
 // Can reports whether the server offers an interaction on a type.
 func (c Capabilities) Can(resourceType, interaction string) bool {
 	return c.Resources[resourceType].Interactions[interaction]
+}
+
+// CanPatch reports whether the server takes a JSON Patch of a type. One that does
+// not say which formats it takes is believed.
+func (c Capabilities) CanPatch(resourceType string) bool {
+	return c.Can(resourceType, "patch") &&
+		(len(c.PatchFormats) == 0 || slices.Contains(c.PatchFormats, PatchType) || slices.Contains(c.PatchFormats, "json"))
+}
+
+// Searches reports whether the server searches a type by all of the parameters.
+func (c Capabilities) Searches(resourceType string, params ...string) bool {
+	for _, p := range params {
+		if _, ok := c.Resources[resourceType].SearchParams[p]; !ok {
+			return false
+		}
+	}
+	return c.Can(resourceType, "search-type")
 }
 
 // Capability reads /metadata. A server that is not R4 (4.0.x) is Permanent.
@@ -75,12 +94,22 @@ func ParseCapabilities(raw []byte) (Capabilities, error) {
 		FHIRVersion: n.str("fhirVersion"), Software: software.str("name"), SoftwareVersion: software.str("version"),
 		Resources: map[string]ResourceCapability{},
 	}
+	for _, f := range n.texts("patchFormat") {
+		caps.PatchFormats = append(caps.PatchFormats, f.Reveal())
+	}
 	for _, side := range each(n, "rest", func(n node) node { return n }) {
 		if mode := side.str("mode"); mode != "" && mode != "server" {
 			continue
 		}
+		common := side.searchParams()
 		for _, r := range each(side, "resource", func(n node) node { return n }) {
-			caps.Resources[r.str("type")] = r.resourceCapability()
+			known := r.resourceCapability()
+			for name, kind := range common {
+				if _, own := known.SearchParams[name]; !own {
+					known.SearchParams[name] = kind
+				}
+			}
+			caps.Resources[r.str("type")] = known
 		}
 	}
 	return caps, nil
@@ -88,15 +117,21 @@ func ParseCapabilities(raw []byte) (Capabilities, error) {
 
 func (n node) resourceCapability() ResourceCapability {
 	r := ResourceCapability{
-		Interactions: map[string]bool{}, SearchParams: map[string]string{}, Versioning: n.str("versioning"),
+		Interactions: map[string]bool{}, SearchParams: n.searchParams(), Versioning: n.str("versioning"),
 	}
 	for _, code := range each(n, "interaction", func(n node) string { return n.str("code") }) {
 		r.Interactions[code] = true
 	}
-	for _, p := range each(n, "searchParam", func(n node) node { return n }) {
-		r.SearchParams[p.str("name")] = p.str("type")
-	}
 	yes := func(b *bool) bool { return b != nil && *b }
 	r.ConditionalCreate, r.UpdateCreate = yes(n.boolean("conditionalCreate")), yes(n.boolean("updateCreate"))
 	return r
+}
+
+// searchParams reads the search parameters of a type, or those that all types have.
+func (n node) searchParams() map[string]string {
+	params := map[string]string{}
+	for _, p := range each(n, "searchParam", func(n node) node { return n }) {
+		params[p.str("name")] = p.str("type")
+	}
+	return params
 }

@@ -54,6 +54,9 @@ func (c *Client) Read(ctx context.Context, resourceType, id string) ([]byte, Met
 	if meta.VersionID == "" {
 		meta.VersionID = etag(resp.Header)
 	}
+	if modified, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil && meta.LastUpdated.IsZero() {
+		meta.LastUpdated = modified
+	}
 	return resp.Body, meta, nil
 }
 
@@ -79,17 +82,36 @@ func (c *Client) Create(ctx context.Context, resourceType string, body []byte, i
 	return w, nil
 }
 
-// Update replaces a resource. ifMatchVersion, when not empty, is the version
-// that the server must still hold; otherwise the error is a Conflict.
-func (c *Client) Update(ctx context.Context, resourceType, id string, body []byte, ifMatchVersion string) (Written, error) {
+// Guard is the condition under which a write may change what the server holds. Where
+// it does not hold any more, the error is a Conflict. The zero Guard is none.
+type Guard struct {
+	Version    string    // If-Match
+	Unmodified time.Time // If-Unmodified-Since, to the second
+}
+
+// Update replaces a resource.
+func (c *Client) Update(ctx context.Context, resourceType, id string, body []byte, g Guard) (Written, error) {
+	return c.change(ctx, http.MethodPut, mediaType, resourceType, id, body, g)
+}
+
+// Patch sends a JSON Patch (RFC 6902) of a resource; see PatchOf.
+func (c *Client) Patch(ctx context.Context, resourceType, id string, patch []byte, g Guard) (Written, error) {
+	return c.change(ctx, http.MethodPatch, PatchType, resourceType, id, patch, g)
+}
+
+func (c *Client) change(ctx context.Context, method, contentType, resourceType, id string, body []byte, g Guard) (Written, error) {
 	op := "update " + resourceType
 	path, f := instance(op, resourceType, id)
 	if f != nil {
 		return Written{}, f
 	}
-	req := write(op, http.MethodPut, path, body)
-	if ifMatchVersion != "" {
-		req.Header.Set("If-Match", `W/"`+ifMatchVersion+`"`)
+	req := write(op, method, path, body)
+	req.ContentType = contentType
+	if g.Version != "" {
+		req.Header.Set("If-Match", `W/"`+g.Version+`"`)
+	}
+	if !g.Unmodified.IsZero() {
+		req.Header.Set("If-Unmodified-Since", g.Unmodified.UTC().Format(http.TimeFormat))
 	}
 	resp, err := c.do(ctx, req)
 	if err != nil {

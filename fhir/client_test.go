@@ -134,22 +134,22 @@ func TestUpdate(t *testing.T) {
 			answer(412, errorBody)(w, r)
 		}
 	})
-	got, err := c.Update(t.Context(), "Task", "7", []byte("{}"), "3")
+	got, err := c.Update(t.Context(), "Task", "7", []byte("{}"), fhir.Guard{Version: "3"})
 	if err != nil {
 		t.Error(err)
 	}
 	compare(t, got, fhir.Written{ID: "7", Version: "4"})
-	if got, err := c.Update(t.Context(), "Task", "7", []byte("{}"), ""); err != nil || got.Version != "3" {
+	if got, err := c.Update(t.Context(), "Task", "7", []byte("{}"), fhir.Guard{}); err != nil || got.Version != "3" {
 		t.Errorf("unguarded: %+v %v", got, err)
 	}
-	if _, err := c.Update(t.Context(), "Task", "7", []byte("{}"), "2"); !fault.Is(err, fault.Conflict) {
+	if _, err := c.Update(t.Context(), "Task", "7", []byte("{}"), fhir.Guard{Version: "2"}); !fault.Is(err, fault.Conflict) {
 		t.Errorf("moved: %v", err)
 	}
 	c, _ = serve(t, answer(200, taskBody))
-	if _, err := c.Update(t.Context(), "Task", "8", []byte("{}"), ""); !fault.Is(err, fault.Ambiguous) {
+	if _, err := c.Update(t.Context(), "Task", "8", []byte("{}"), fhir.Guard{}); !fault.Is(err, fault.Ambiguous) {
 		t.Errorf("another resource came back: %v", err)
 	}
-	if _, err := c.Update(t.Context(), "Task", "..", nil, ""); !fault.Is(err, fault.Permanent) {
+	if _, err := c.Update(t.Context(), "Task", "..", nil, fhir.Guard{}); !fault.Is(err, fault.Permanent) {
 		t.Errorf("bad id: %v", err)
 	}
 }
@@ -198,7 +198,7 @@ func TestAnswersThatAreNotWhatTheySeem(t *testing.T) {
 			searchErr = err
 		}
 		_, createErr := client.Create(ctx, "Task", []byte("{}"), "")
-		_, updateErr := client.Update(ctx, "Task", "1", []byte("{}"), "")
+		_, updateErr := client.Update(ctx, "Task", "1", []byte("{}"), fhir.Guard{})
 		for _, op := range []struct {
 			name string
 			err  error

@@ -11,6 +11,10 @@ var (
 	appointmentStatuses = codesOf[models.AppointmentStatus]()
 	participantStatuses = codesOf[models.ParticipationStatus]()
 	participantRequired = codesOf[models.ParticipantRequired]()
+	eventStatuses       = codesOf[models.EventStatus]()
+	requestStatuses     = codesOf[models.RequestStatus]()
+	requestIntents      = codesOf[models.RequestIntent]()
+	documentStatuses    = codesOf[models.DocumentReferenceStatus]()
 
 	// taskIntents is listed here, because the models have no type for it: the
 	// value set joins "unknown" with the codes of RequestIntent.

@@ -81,6 +81,23 @@ type Annotation struct {
 	Text            redact.Text
 }
 
+// Attachment is a text that stands in a resource as a document does.
+type Attachment struct {
+	ContentType string // media type with charset: "text/plain; charset=utf-8"
+	Title       string
+	Text        redact.Text // what is written as base64
+}
+
+// IsZero reports whether the attachment is absent.
+func (a Attachment) IsZero() bool { return a == Attachment{} }
+
+// Extension is an extension of a resource that holds a concept. Of others only the
+// URL is read.
+type Extension struct {
+	URL     string
+	Concept Concept
+}
+
 // Parameter is an input or output of a Task.
 type Parameter struct {
 	Type  Concept

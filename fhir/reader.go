@@ -1,10 +1,12 @@
 package fhir
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ringback-health/ringback/internal/redact"
 )
@@ -193,6 +195,20 @@ func (n node) annotation() Annotation {
 		Author: n.text("authorString"), AuthorReference: n.child("authorReference").reference(),
 		Time: n.dateTime("time"), Text: n.text("text"),
 	}
+}
+
+// attachment reads a text that stands in the resource itself. What is no text, or
+// stands elsewhere, reads as empty.
+func (n node) attachment() Attachment {
+	a := Attachment{ContentType: n.str("contentType"), Title: n.str("title")}
+	if data, err := base64.StdEncoding.DecodeString(n.str("data")); err == nil && utf8.Valid(data) {
+		a.Text = redact.NewText(string(data))
+	}
+	return a
+}
+
+func (n node) extension() Extension {
+	return Extension{URL: n.str("url"), Concept: n.child("valueCodeableConcept").concept()}
 }
 
 func (n node) parameter() Parameter {

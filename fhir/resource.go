@@ -12,8 +12,6 @@ import (
 // The model types that Decode reads. They know every member of R4 and are strict
 // about its codes; the views of this package are lenient.
 type (
-	// Communication is a message that was sent (FHIR R4 Communication).
-	Communication = models.Communication
 	// Coverage is an insurance plan of a patient.
 	Coverage = models.Coverage
 	// Location is a place at which care is given.

@@ -41,17 +41,17 @@ func MaxPages(n int) SearchOption { return func(o *searchOptions) { o.maxPages =
 //
 // A page in which the server itself reports a failure (an OperationOutcome
 // entry of severity error or fatal) is a failure: what is missing from it must
-// not pass for empty.
+// not pass for empty. The answer is not taken from a cache.
 func (c *Client) Search(ctx context.Context, resourceType string, params url.Values, opts ...SearchOption) iter.Seq2[Page, error] {
 	o := searchOptions{maxPages: maxPages}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	op := "search " + resourceType
-	first := rest.Request{Op: op, Method: http.MethodGet, Path: resourceType, Query: params}
+	first := rest.Request{Op: op, Method: http.MethodGet, Path: resourceType, Query: params, Header: fresh()}
 	if o.post {
 		first = rest.Request{
-			Op: op, Method: http.MethodPost, Path: resourceType + "/_search",
+			Op: op, Method: http.MethodPost, Path: resourceType + "/_search", Header: fresh(),
 			Body: []byte(params.Encode()), ContentType: "application/x-www-form-urlencoded",
 		}
 	}
@@ -79,12 +79,17 @@ func (c *Client) Search(ctx context.Context, resourceType string, params url.Val
 				return
 			}
 			seen[next] = true
-			req = rest.Request{Op: op, Method: http.MethodGet, Path: next}
+			req = rest.Request{Op: op, Method: http.MethodGet, Path: next, Header: fresh()}
 		}
 		yield(Page{}, fault.New(fault.Permanent, op, fmt.Sprintf("the search has more than %d pages", o.maxPages)).
 			WithHint("narrow the search, or ask for larger pages"))
 	}
 }
+
+// fresh asks for an answer from what the server holds now: some servers give out the
+// result of an earlier search again (HAPI FHIR: for a minute), and so may a cache on
+// the way.
+func fresh() http.Header { return http.Header{"Cache-Control": {"no-cache"}} }
 
 func (c *Client) page(ctx context.Context, req rest.Request) (Page, error) {
 	resp, err := c.do(ctx, req)

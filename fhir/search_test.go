@@ -18,7 +18,7 @@ import (
 type failing struct{ err error }
 
 func (f failing) Apply(context.Context, *http.Request) error { return f.err }
-func (f failing) Refused(context.Context)                    {}
+func (f failing) Refused(context.Context) bool               { return false }
 
 // page is a searchset with one Task and, unless next is "", a next link.
 func page(id, next string) string {

@@ -43,6 +43,19 @@ type (
 		Time            string         `json:"time,omitempty"`
 		Text            string         `json:"text"`
 	}
+	wirePayload struct {
+		ContentString     string          `json:"contentString,omitempty"`
+		ContentAttachment *wireAttachment `json:"contentAttachment,omitempty"`
+	}
+	wireAttachment struct {
+		ContentType string `json:"contentType,omitempty"`
+		Data        []byte `json:"data,omitempty"` // written as base64
+		Title       string `json:"title,omitempty"`
+	}
+	wireExtension struct {
+		URL     string       `json:"url"`
+		Concept *wireConcept `json:"valueCodeableConcept"`
+	}
 	wireParameter struct {
 		Type           *wireConcept   `json:"type"`
 		ValueString    string         `json:"valueString,omitempty"`
@@ -183,6 +196,40 @@ func (a Annotation) wire() (any, error) {
 	r, err := wireOf[wireReference](a.AuthorReference)
 	w.AuthorReference = r
 	return w, err
+}
+
+func (a Attachment) wire() (any, error) {
+	w := wireAttachment{ContentType: a.ContentType, Title: clean(a.Title), Data: []byte(content(a.Text))}
+	if len(w.Data) == 0 {
+		return nil, errors.New("an attachment without content")
+	}
+	if w.ContentType == "" {
+		return nil, errors.New("an attachment with data and without a contentType (att-1)")
+	}
+	return w, nil
+}
+
+func (p Payload) wire() (any, error) {
+	w := wirePayload{ContentString: content(p.Text)}
+	switch {
+	case p.Attachment.IsZero() && w.ContentString == "":
+		return nil, errors.New("a payload without content")
+	case p.Attachment.IsZero():
+		return w, nil
+	case w.ContentString != "":
+		return nil, errors.New("a payload with two contents")
+	}
+	a, err := wireOf[wireAttachment](p.Attachment)
+	w.ContentAttachment = a
+	return w, err
+}
+
+func (x Extension) wire() (any, error) {
+	if x.URL == "" {
+		return nil, errors.New("an extension without a url")
+	}
+	c, err := wireOf[wireConcept](x.Concept)
+	return wireExtension{URL: x.URL, Concept: c}, err
 }
 
 func (p Parameter) wire() (any, error) {

@@ -13,10 +13,10 @@ const systemBase = "https://ringback-health.github.io/fhir/CodeSystem/"
 
 // Ringback's code systems.
 const (
-	SystemTaskKind = systemBase + "task-kind"         // Task.code: what kind of Task it is
-	SystemCategory = systemBase + "callback-category" // Task.code: what the caller wants
-	SystemStatus   = systemBase + "callback-status"   // Task.businessStatus
-	SystemOutcome  = systemBase + "callback-outcome"  // Task.businessStatus, Task.output, Appointment.cancelationReason
+	SystemTaskKind = systemBase + "task-kind"         // Task.code, category of others: what kind of item it is
+	SystemCategory = systemBase + "callback-category" // beside it: what the caller wants
+	SystemStatus   = systemBase + "callback-status"   // Task.businessStatus, Communication.statusReason
+	SystemOutcome  = systemBase + "callback-outcome"  // in the same, Task.output, Appointment.cancelationReason
 	SystemInput    = systemBase + "callback-input"    // Task.input.type
 	SystemOutput   = systemBase + "callback-output"   // Task.output.type
 )

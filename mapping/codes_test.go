@@ -59,12 +59,14 @@ func TestEveryCodeHasATitle(t *testing.T) {
 
 const codesIntro = `# Codes that Ringback writes into an EHR
 
-Ringback files each callback as a FHIR R4 Task and, where it is set up to, proposes the visit as an Appointment. This page lists the
-codes in them, for whoever builds a work list, a report or a rule in the EHR on top. The names never change. The page is written by
+Ringback files each callback as a FHIR R4 Task, or as the [next best kind](rungs.md), and, where it is set up to, proposes the visit as
+an Appointment. This page lists the codes in them, for whoever builds a work list, a report or a rule in the EHR on top. The names never change. The page is written by
 ` + "`go test ./mapping -update`" + `.
 
-Every Task carries ` + "`%s|%s`" + ` in ` + "`Task.code`" + `. Every resource that Ringback has written carries
-an identifier with the system ` + "`%s`" + ` and a value that begins with ` + "`urn:uuid:`" + `.
+Every Task carries ` + "`%s|%s`" + ` in ` + "`Task.code`" + `; a
+Communication, ServiceRequest or DocumentReference carries it in a category of its own. Every resource that Ringback has written carries
+an identifier with the system ` + "`%s`" + ` and a value that begins with ` + "`urn:uuid:`" + `,
+except Communications where the settings put it elsewhere.
 
 ## What staff can tell Ringback
 
@@ -82,7 +84,30 @@ an identifier with the system ` + "`%s`" + ` and a value that begins with ` + "`
 | an Appointment whose supporting information refers to the Task | the same |
 | notes | taken over; nothing is removed |
 
-The due window (restriction.period) comes from the clinic's workflow file and is written again when the callback changes.
+The due window (restriction.period) comes from the clinic's workflow file; staff may move its end. [Two-way](two-way.md) says who wins
+where both sides change something.
+
+## The same in the other kinds
+
+| in a Task | Communication | ServiceRequest | DocumentReference |
+|---|---|---|---|
+| status: ready | preparation | active | current |
+| in-progress | in-progress | active | current |
+| on-hold | on-hold | on-hold | current |
+| completed | completed | completed | superseded |
+| cancelled | not-done (stopped is read as well) | revoked | superseded |
+| entered-in-error | entered-in-error | entered-in-error | entered-in-error |
+| business status | status reason | | |
+| code | a category | a category | a category |
+| for | subject | subject | subject |
+| owner | the first recipient | the first performer | |
+| priority | priority | priority | |
+| restriction.period | | occurrencePeriod | |
+| focus, outputs that are appointments | about | supportingInfo | context.related |
+| inputs and description | the text of the payload | a note that begins with "Request:" | the text of the document |
+| notes | notes | notes | |
+
+A Communication of the form "message" is completed from the beginning, and only what its state extension says is read.
 `
 
 func codesDocument(t *testing.T) string {
@@ -104,13 +129,13 @@ func codesDocument(t *testing.T) string {
 		}
 		return string(taskJSON(t, callback.WorkItem{Link: taskLink, Callback: c, Visit: "1"}))
 	}
-	section(mapping.SystemCategory, "In Task.code: what the caller wants. System `"+mapping.SystemCategory+"`.", names(callback.Categories),
+	section(mapping.SystemCategory, "In Task.code, or the category of the other kinds: what the caller wants. System `"+mapping.SystemCategory+"`.", names(callback.Categories),
 		func(c string) string { return display(t, w(callback.Callback{Category: callback.Category(c)}), c) })
-	section(mapping.SystemStatus, "In Task.businessStatus. System `"+mapping.SystemStatus+"`.", names(callback.Statuses),
+	section(mapping.SystemStatus, "In Task.businessStatus and Communication.statusReason. System `"+mapping.SystemStatus+"`.", names(callback.Statuses),
 		func(c string) string {
 			return display(t, w(callback.Callback{Status: callback.Status(c), Outcome: callback.Booked}), c)
 		})
-	section(mapping.SystemOutcome, "In Task.output and Task.businessStatus of a Task that has ended, and in Appointment.cancelationReason of a proposal that was withdrawn. System `"+mapping.SystemOutcome+"`.",
+	section(mapping.SystemOutcome, "In Task.output and Task.businessStatus of a Task that has ended, in Communication.statusReason, and in Appointment.cancelationReason of a proposal that was withdrawn. System `"+mapping.SystemOutcome+"`.",
 		names(callback.ClosingOutcomes), func(c string) string {
 			return display(t, w(callback.Callback{Status: callback.Closed, Outcome: callback.Outcome(c)}), c)
 		})

@@ -1,5 +1,6 @@
 // Package mapping says what a callback looks like in FHIR R4, and what a FHIR
-// resource says to Ringback: callback to Task, visit proposal to Appointment,
+// resource says to Ringback: callback to Task or, where an EHR takes none, to
+// Communication, ServiceRequest or DocumentReference; visit proposal to Appointment;
 // and back, with Patient for the chart.
 //
 // Everything here is a pure function: no clock, no I/O, the same input gives the

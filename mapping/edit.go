@@ -33,22 +33,19 @@ func EditTask(current []byte, w callback.WorkItem, s Site) (edited []byte, chang
 	if have == callback.ItemVoid {
 		return current, false, nil
 	}
-	patient, err := certainPatient(w.Callback)
+	e, err := openEdit(current, "Task")
 	if err != nil {
 		return nil, false, err
 	}
-	d, err := fhir.Edit(current, "Task")
-	if err != nil {
-		return nil, false, err
-	}
-	e := &edit{Document: d}
 	e.identifier(view.Identifiers, w.Link)
-	e.taskStatus(view, w.Callback)
-	e.taskPeople(view, patient, w.Callback, s)
+	byUs := codeIn(view.BusinessStatus, SystemStatus) == string(callback.Closed)
+	e.status(w, view.Status, taskStatus(w.Callback), itemStatusOf, byUs)
+	e.chart("for", view.For, w.Callback, s)
+	e.taskPeople(view, w.Callback, s)
 	e.taskSubject(view, w)
 	e.taskInputs(view.Inputs, w.Callback)
 	e.taskOutputs(w)
-	e.taskNotes(view.Notes, w)
+	e.notes(view.Notes, notes(w))
 	return e.result(current)
 }
 
@@ -57,6 +54,11 @@ type edit struct {
 	*fhir.Document
 	changed bool
 	err     error
+}
+
+func openEdit(current []byte, resourceType string) (*edit, error) {
+	d, err := fhir.Edit(current, resourceType)
+	return &edit{Document: d}, err
 }
 
 func (e *edit) set(name string, v any)    { e.Set(name, v); e.changed = true }
@@ -83,23 +85,32 @@ func (e *edit) identifier(have []fhir.Identifier, l callback.Link) {
 	}
 }
 
-func (e *edit) taskStatus(view fhir.TaskView, c callback.Callback) {
-	want := taskStatus(c)
-	have, wanted := itemStatusOf[view.Status], itemStatusOf[want]
-	byUs := codeIn(view.BusinessStatus, SystemStatus) == string(callback.Closed)
-	endedByStaff := ended(have) && ended(wanted) && !byUs
-	if have != wanted && !endedByStaff {
+// status moves the status between the classes that the codes of the type fall into.
+// byUs says that Ringback had ended the item, so that it may end it otherwise.
+func (e *edit) status(w callback.WorkItem, have, want string, classOf map[string]callback.ItemStatus, byUs bool) {
+	is, wanted := classOf[have], classOf[want]
+	endedByStaff := ended(is) && ended(wanted) && !byUs
+	if is != wanted && !endedByStaff && !w.LeaveStatus {
 		e.set("status", want)
 	}
 }
 
-// taskPeople edits for whom and by whom the Task is, how urgent, and until when.
-func (e *edit) taskPeople(view fhir.TaskView, patient fhir.Reference, c callback.Callback, s Site) {
-	id := s.localID(view.For, "Patient")
+// chart puts the callback's chart into a member that names a patient.
+func (e *edit) chart(member string, have fhir.Reference, c callback.Callback, s Site) {
+	patient, err := certainPatient(c)
+	if err != nil {
+		e.err = err
+		return
+	}
+	id := s.localID(have, "Patient")
 	saidByPerson := c.Patient.How == boundByPerson
 	if !patient.IsZero() && patient.Reference != "Patient/"+id && (id == "" || saidByPerson) {
-		e.set("for", patient)
+		e.set(member, patient)
 	}
+}
+
+// taskPeople edits by whom the Task is to be done, how urgent it is, and until when.
+func (e *edit) taskPeople(view fhir.TaskView, c callback.Callback, s Site) {
 	if c.Owner != "" && s.ownerName(view.Owner) != c.Owner {
 		e.set("owner", s.owner(c.Owner))
 	}
@@ -119,17 +130,23 @@ func (e *edit) taskSubject(view fhir.TaskView, w callback.WorkItem) {
 	if code := taskCode(w.Callback.Category); !slices.Equal(ownCodings(view.Code), ownCodings(code)) {
 		e.merge("code", code)
 	}
-	status := businessStatus(w)
-	own := codeIn(view.BusinessStatus, SystemStatus) != "" || view.BusinessStatus.IsZero()
-	same := slices.Equal(ownCodings(view.BusinessStatus), ownCodings(status)) && view.BusinessStatus.Text.Equal(status.Text)
-	if own && !same {
-		e.merge("businessStatus", status)
-	}
+	e.standing("businessStatus", view.BusinessStatus, w)
 	if text := clean(w.Callback.Text); view.Description.IsEmpty() && !text.IsEmpty() {
 		e.set("description", text)
 	}
 	if view.Focus.IsZero() && w.Proposal != "" {
 		e.set("focus", reference(callback.AppointmentResource, w.Proposal))
+	}
+}
+
+// standing keeps the line that says where the callback stands, unless staff have
+// written there what they see.
+func (e *edit) standing(member string, have fhir.Concept, w callback.WorkItem) {
+	want := businessStatus(w)
+	own := codeIn(have, SystemStatus) != "" || have.IsZero()
+	same := slices.Equal(ownCodings(have), ownCodings(want)) && have.Text.Equal(want.Text)
+	if own && !same {
+		e.merge(member, want)
 	}
 }
 
@@ -172,8 +189,8 @@ func (e *edit) taskOutputs(w callback.WorkItem) {
 	}
 }
 
-func (e *edit) taskNotes(have []fhir.Annotation, w callback.WorkItem) {
-	for _, n := range notes(w) {
+func (e *edit) notes(have []fhir.Annotation, want []note) {
+	for _, n := range want {
 		if !slices.ContainsFunc(have, n.is) {
 			e.append("note", n.annotation())
 		}

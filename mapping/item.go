@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/fhir"
@@ -15,21 +16,6 @@ import (
 // HashedVersion begins the version of a resource whose server does not version:
 // a hash of its content. Such a version must not be sent as If-Match.
 const HashedVersion = "sha256:"
-
-// Item reads a work item of ours: a Task, or an Appointment that was proposed.
-// State.Status is "" when the state cannot be understood; State.Native then says
-// what stands there. Leave such an item alone and show it to a person. The error
-// is a *fhir.TypeError or a *fhir.MemberError and means that nothing was read.
-func Item(raw []byte, s Site) (callback.Item, error) {
-	t, err := fhir.ResourceType(raw)
-	if err != nil {
-		return callback.Item{}, err
-	}
-	if callback.ResourceType(t) == callback.AppointmentResource {
-		return proposalItem(raw, s)
-	}
-	return taskItem(raw, s)
-}
 
 func taskItem(raw []byte, s Site) (callback.Item, error) {
 	view, err := fhir.ParseTask(raw)
@@ -42,18 +28,17 @@ func taskItem(raw []byte, s Site) (callback.Item, error) {
 		State: callback.ItemState{
 			Status: itemStatusOf[view.Status], Native: nativeStatus(view.Status),
 			Owner: s.ownerName(view.Owner), Priority: readPriority(view.Priority),
+			Category: callback.Category(codeIn(view.Code, SystemCategory)), Due: readDue(view.RestrictionPeriod, s),
+			Told: callback.Status(codeIn(view.BusinessStatus, SystemStatus)),
 		},
 		Patient: phi(s.localID(view.For, "Patient")),
+		By:      changedBy(raw, s),
 	}
 	if view.ModifierExtension {
 		item.State.Status = ""
 	}
 	item.Appointments = taskAppointments(view, s)
-	for _, n := range view.Notes {
-		if n.Author.Reveal() != noteAuthor {
-			item.Notes = append(item.Notes, readNote(n, s))
-		}
-	}
+	item.Notes = othersNotes(view.Notes, s)
 	item.State.Notes = len(item.Notes)
 	if ended(item.State.Status) {
 		item.Outcome = taskOutcome(view, raw)
@@ -69,6 +54,35 @@ func readPriority(code string) callback.Priority {
 		return p
 	}
 	return ""
+}
+
+// readDue returns until when the item is to be done: a day means all of it.
+func readDue(p fhir.Period, s Site) time.Time {
+	if p.End.IsZero() {
+		return time.Time{}
+	}
+	start, end := p.End.Range(s.zone())
+	if p.End.Precision == fhir.Second {
+		return start
+	}
+	return end
+}
+
+// changedBy names who changed a resource last, where the server tells in
+// meta.author. That is no member of R4, but some servers have it.
+func changedBy(raw []byte, s Site) string {
+	var r struct {
+		Meta struct {
+			Author struct {
+				Reference string `json:"reference"`
+				Display   string `json:"display"`
+			} `json:"author"`
+		} `json:"meta"`
+	}
+	if json.Unmarshal(raw, &r) != nil {
+		return ""
+	}
+	return s.person(fhir.Reference{Reference: r.Meta.Author.Reference, Display: phi(r.Meta.Author.Display)})
 }
 
 func readNote(a fhir.Annotation, s Site) callback.ItemNote {

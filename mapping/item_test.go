@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/mapping"
@@ -49,7 +50,8 @@ func TestItemReadsWhatStaffDid(t *testing.T) {
 	if i.ID != "task-1" || i.Version != "3" || i.UpdatedAt.UnixMilli() != 1795447800123 || i.Type != callback.TaskResource {
 		t.Errorf("%s %s version %s at %s", i.Type, i.ID, i.Version, i.UpdatedAt)
 	}
-	want := callback.ItemState{Status: callback.ItemDone, Native: "completed", Owner: "billing", Priority: callback.Stat, Notes: 1}
+	want := callback.ItemState{Status: callback.ItemDone, Native: "completed", Owner: "billing", Priority: callback.Stat, Notes: 1,
+		Category: callback.NewPatient, Due: time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC)}
 	if !reflect.DeepEqual(i.State, want) {
 		t.Errorf("state %+v", i.State)
 	}
@@ -61,6 +63,34 @@ func TestItemReadsWhatStaffDid(t *testing.T) {
 	}
 	if !slices.Equal(i.Markers, []callback.Marker{taskLink.Marker()}) || string(i.Raw) != string(raw) {
 		t.Errorf("markers %v", i.Markers)
+	}
+}
+
+// TestWhoChangedAnItem: some servers say it in meta.author, which R4 does not have.
+func TestWhoChangedAnItem(t *testing.T) {
+	base := atEHR(t, taskJSON(t, told("task-captured-only")(t).item(taskLink)))
+	for author, want := range map[string]string{
+		`{"reference":"Practitioner/ng","display":"N. G."}`: "Practitioner/ng", `{"display":"Front desk"}`: "Front desk",
+		`{"reference":"Patient/p1"}`: "Patient", `7`: "", `{"reference":7}`: "",
+	} {
+		raw := with(t, base, map[string]any{"meta": json.RawMessage(`{"versionId":"3","author":` + author + `}`)})
+		if got := readItem(t, raw).By; got != want {
+			t.Errorf("%s: %q, want %q", author, got, want)
+		}
+	}
+}
+
+// TestWhenAnItemIsDue: a day means all of it, in the zone of the site (here UTC).
+func TestWhenAnItemIsDue(t *testing.T) {
+	base := taskJSON(t, told("task-captured-only")(t).item(taskLink))
+	for end, want := range map[string]string{
+		"2026-11-24T10:00:00Z": "2026-11-24T10:00:00Z", "2026-11-24T10:00:00.750-05:00": "2026-11-24T15:00:00Z",
+		"2026-11-24": "2026-11-25T00:00:00Z",
+	} {
+		raw := with(t, base, map[string]any{"restriction": json.RawMessage(`{"period":{"end":"` + end + `"}}`)})
+		if got := readItem(t, raw).State.Due.UTC().Format(time.RFC3339); got != want {
+			t.Errorf("%s: %s, want %s", end, got, want)
+		}
 	}
 }
 

@@ -52,16 +52,57 @@ func (e *edit) setInside(name, field string, v any) {
 	e.set(name, whole)
 }
 
-// merge gives a concept our codings and text; codings of other systems and
-// fields we do not know stay.
+// removeInside takes one field out of a member that is an object, and the member with
+// it when nothing else is left.
+func (e *edit) removeInside(name, field string) {
+	fields := map[string]json.RawMessage{}
+	if json.Unmarshal(e.Raw(name), &fields) != nil {
+		e.err = fmt.Errorf("member %s: %w", name, errNotObject)
+		return
+	}
+	delete(fields, field)
+	if len(fields) == 0 {
+		e.remove(name)
+		return
+	}
+	e.set(name, fields)
+}
+
+// setList sets a member that is a list; an empty one is removed.
+func (e *edit) setList(name string, list []json.RawMessage) {
+	if len(list) == 0 {
+		e.remove(name)
+		return
+	}
+	e.set(name, list)
+}
+
+// encoded writes a value of ours that cannot fail to be written.
+func encoded(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic("mapping: " + err.Error()) // plain strings
+	}
+	return raw
+}
+
+// merge gives a member that is a concept our codings and text; codings of other
+// systems and fields we do not know stay.
 func (e *edit) merge(name string, want fhir.Concept) {
+	whole, err := withConcept(e.Raw(name), want)
+	if err != nil {
+		e.err = fmt.Errorf("member %s: %w", name, err)
+		return
+	}
+	e.set(name, whole)
+}
+
+func withConcept(raw json.RawMessage, want fhir.Concept) (json.RawMessage, error) {
 	var have struct {
 		Coding []json.RawMessage `json:"coding"`
 	}
-	raw := e.Raw(name)
 	if raw != nil && json.Unmarshal(raw, &have) != nil {
-		e.err = fmt.Errorf("member %s: %w", name, errNotObject)
-		return
+		return nil, errNotObject
 	}
 	var codings []any
 	for _, k := range want.Codings {
@@ -73,8 +114,11 @@ func (e *edit) merge(name string, want fhir.Concept) {
 			codings = append(codings, k)
 		}
 	}
-	e.setInside(name, "coding", codings)
-	e.setInside(name, "text", want.Text.Reveal())
+	whole, err := withField(raw, "coding", codings)
+	if err != nil {
+		return nil, err
+	}
+	return withField(whole, "text", want.Text.Reveal())
 }
 
 type codingJSON struct {

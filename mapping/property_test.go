@@ -151,6 +151,9 @@ func TestEditLeadsToTheSameAsFilingAnew(t *testing.T) {
 		w := anyWorkItem(t, "after")
 		edited, _ := mustEdit(t, current, w)
 		got, want := itemOf(t, edited), itemOf(t, newTask(t, w))
+		if w.Callback.DueAt.IsZero() { // what is due stays as it was where Ringback has nothing to say
+			got.State.Due = want.State.Due
+		}
 		if !reflect.DeepEqual(got.State, want.State) || got.Outcome != want.Outcome {
 			t.Fatalf("edited %+v %q, anew %+v %q", got.State, got.Outcome, want.State, want.Outcome)
 		}

@@ -23,6 +23,11 @@ type Site struct {
 	// in the EHR: "front-desk" to "Organization/12". Two owners must not share
 	// one reference.
 	Owners map[string]string
+	// How the resources are written that take the place of a Task where the EHR has
+	// rules of its own.
+	Communication  CommunicationRules
+	ServiceRequest ServiceRequestRules
+	Document       DocumentRules
 	// ProposedMeansBooked says that this EHR's own bookings have the status
 	// "proposed" (Canvas, OpenEMR), so that it counts as booked here.
 	ProposedMeansBooked bool
@@ -68,12 +73,13 @@ func (s Site) localID(r fhir.Reference, resourceType string) string {
 // owner returns whom a Task is given to for an owner of ours. One that the EHR
 // does not know is named by display only, so that a person can read it. A name
 // that is a reference itself is what staff had chosen in the EHR.
-func (s Site) owner(name string) fhir.Reference {
-	reference := s.Owners[name]
-	if t, _ := s.Local(name); reference == "" && slices.Contains(OwnerTypes, t) {
-		reference = name
-	}
-	if reference == "" {
+func (s Site) owner(name string) fhir.Reference { return s.assignee(name, OwnerTypes) }
+
+// assignee is owner where resources of the types can be named. One of another type is
+// displayed only, as in a Task the pool that a Communication goes to.
+func (s Site) assignee(name string, types []string) fhir.Reference {
+	reference := cmp.Or(s.Owners[name], name)
+	if t, _ := s.Local(reference); !slices.Contains(types, t) {
 		return fhir.Reference{Display: phi(name)}
 	}
 	return fhir.Reference{Reference: reference, Display: phi(name)}

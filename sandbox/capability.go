@@ -84,7 +84,9 @@ func (c *call) metadata() response {
 		}
 	}
 	for _, def := range definitions {
-		server.Resource = append(server.Resource, c.capability(def))
+		if slices.Contains(c.options.Types, def.name) {
+			server.Resource = append(server.Resource, c.capability(def))
+		}
 	}
 	s.Rest = []rest{server}
 	return replyFHIR(http.StatusOK, encode(s))
@@ -110,21 +112,4 @@ func (c *call) capability(def *typeDef) restType {
 		t.SearchParam = append(t.SearchParam, searchParam{p.name, p.kind})
 	}
 	return t
-}
-
-// smartConfiguration answers with what SMART Backend Services clients look up.
-func (c *call) smartConfiguration() response {
-	return reply(http.StatusOK, typeJSON, encode(struct {
-		TokenEndpoint string   `json:"token_endpoint"`
-		AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
-		Grants        []string `json:"grant_types_supported"`
-		Scopes        []string `json:"scopes_supported"`
-		Capabilities  []string `json:"capabilities"`
-	}{
-		TokenEndpoint: c.root(c.r) + "/token",
-		AuthMethods:   []string{"client_secret_basic", "client_secret_post"},
-		Grants:        []string{"client_credentials"},
-		Scopes:        []string{"system/*.cruds", "system/*.read", "system/*.write"},
-		Capabilities:  []string{"client-confidential-symmetric", "permission-v1", "permission-v2"},
-	}))
 }

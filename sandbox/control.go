@@ -11,7 +11,7 @@ import (
 // and no token applies there.
 const controlPath = "/_sandbox"
 
-// control answers /_sandbox/faults and /_sandbox/requests.
+// control answers /_sandbox/faults, /_sandbox/requests and /_sandbox/clients.
 func (s *Server) control(r *http.Request) response {
 	switch r.Method + " " + strings.TrimPrefix(r.URL.Path, controlPath) {
 	case "GET /faults":
@@ -33,8 +33,14 @@ func (s *Server) control(r *http.Request) response {
 	case "DELETE /requests":
 		s.ClearRequests()
 		return response{status: http.StatusNoContent}
+	case "POST /clients":
+		if err := s.registerClient(r); err != nil {
+			return refuse(err)
+		}
+		return response{status: http.StatusNoContent}
 	default:
-		return refuse(problem(http.StatusNotFound, "not-found", "GET, POST and DELETE %[1]s/faults; GET and DELETE %[1]s/requests", controlPath))
+		return refuse(problem(http.StatusNotFound, "not-found",
+			"GET, POST and DELETE %[1]s/faults; GET and DELETE %[1]s/requests; POST %[1]s/clients", controlPath))
 	}
 }
 

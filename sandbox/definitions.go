@@ -56,6 +56,7 @@ type typeDef struct {
 	lists    []string                          // members that must be an array with at least one element
 	bindings []binding                         // required bindings
 	check    func(doc map[string]any) []string // the invariants of R4 that doc breaks, nil if there are none to check
+	extra    bool                              // offered only where Options.Types names it
 }
 
 // find returns the parameter's place in params, -1 if the type has none of that name.
@@ -89,6 +90,9 @@ const (
 	systemRequestPriority   = "http://hl7.org/fhir/request-priority"
 	systemAppointmentStatus = "http://hl7.org/fhir/appointmentstatus"
 	systemSlotStatus        = "http://hl7.org/fhir/slotstatus"
+	systemEventStatus       = "http://hl7.org/fhir/event-status"
+	systemRequestStatus     = "http://hl7.org/fhir/request-status"
+	systemDocumentStatus    = "http://hl7.org/fhir/document-reference-status"
 )
 
 var requestPriority = []string{"routine", "urgent", "asap", "stat"}
@@ -180,14 +184,70 @@ var definitions = []*typeDef{
 	{
 		name: "Communication",
 		params: []param{
+			{name: "status", kind: tokenKind, form: codeForm, path: "status", system: systemEventStatus},
+			{name: "category", kind: tokenKind, form: conceptForm, path: "category"},
+			{name: "patient", kind: referenceKind, form: referenceForm, path: "subject", target: "Patient"},
 			{name: "subject", kind: referenceKind, form: referenceForm, path: "subject"},
+			{name: "recipient", kind: referenceKind, form: referenceForm, path: "recipient"},
+			{name: "sender", kind: referenceKind, form: referenceForm, path: "sender"},
+			{name: "sent", kind: dateKind, form: dateTimeForm, path: "sent"},
 		},
 		required: []string{"status"},
 		bindings: []binding{
 			{"status", []string{"preparation", "in-progress", "not-done", "on-hold", "stopped", "completed", "entered-in-error", "unknown"}},
 			{"priority", requestPriority},
 		},
+		check: checkCommunication,
 	},
+	{
+		name: "ServiceRequest",
+		params: []param{
+			{name: "status", kind: tokenKind, form: codeForm, path: "status", system: systemRequestStatus},
+			{name: "category", kind: tokenKind, form: conceptForm, path: "category"},
+			{name: "code", kind: tokenKind, form: conceptForm, path: "code"},
+			{name: "patient", kind: referenceKind, form: referenceForm, path: "subject", target: "Patient"},
+			{name: "subject", kind: referenceKind, form: referenceForm, path: "subject"},
+			{name: "performer", kind: referenceKind, form: referenceForm, path: "performer"},
+			{name: "requester", kind: referenceKind, form: referenceForm, path: "requester"},
+			{name: "authored", kind: dateKind, form: dateTimeForm, path: "authoredOn"},
+		},
+		required: []string{"status", "intent", "subject"},
+		bindings: []binding{
+			{"status", []string{"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}},
+			{"intent", []string{"proposal", "plan", "directive", "order", "original-order", "reflex-order", "filler-order", "instance-order", "option"}},
+			{"priority", requestPriority},
+		},
+		extra: true,
+	},
+	{
+		name: "DocumentReference",
+		params: []param{
+			{name: "status", kind: tokenKind, form: codeForm, path: "status", system: systemDocumentStatus},
+			{name: "type", kind: tokenKind, form: conceptForm, path: "type"},
+			{name: "category", kind: tokenKind, form: conceptForm, path: "category"},
+			{name: "patient", kind: referenceKind, form: referenceForm, path: "subject", target: "Patient"},
+			{name: "subject", kind: referenceKind, form: referenceForm, path: "subject"},
+			{name: "date", kind: dateKind, form: instantForm, path: "date"},
+		},
+		required: []string{"status"},
+		lists:    []string{"content"},
+		bindings: []binding{
+			{"status", []string{"current", "superseded", "entered-in-error"}},
+			{"docStatus", []string{"preliminary", "final", "amended", "entered-in-error"}},
+		},
+		check: checkDocument,
+		extra: true,
+	},
+}
+
+// StandardTypes returns the types that are offered where Options names none.
+func StandardTypes() (names []string) {
+	for _, d := range definitions {
+		if !d.extra {
+			names = append(names, d.name)
+		}
+	}
+	return names
 }
 
 // byName are the definitions with the common parameters put before their own.

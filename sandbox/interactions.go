@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -71,7 +72,7 @@ func (s *Server) fhir(r *http.Request, e effect) response {
 
 // resolve reads the path into type, id and version and returns what can be done there.
 func (c *call) resolve(parts []string) map[string]interaction {
-	if c.typ = parts[0]; byName[c.typ] == nil {
+	if c.typ = parts[0]; !slices.Contains(c.options.Types, c.typ) {
 		return nil
 	}
 	if len(parts) == 1 {

@@ -12,9 +12,10 @@
 //
 //	/fhir/R4/…              the FHIR interface; /fhir/R4/metadata says what it can do
 //	/fhir/R4/.well-known/smart-configuration
-//	/token                  OAuth 2.0 client credentials
+//	/token                  OAuth 2.0 client credentials, with a secret or a signed assertion
 //	/_sandbox/faults        GET, POST, DELETE: see Fault
 //	/_sandbox/requests      GET, DELETE: see Request
+//	/_sandbox/clients       POST {"client_id": …, "jwks": …}: see RegisterClient
 package sandbox
 
 import (
@@ -51,6 +52,12 @@ type Options struct {
 	// ClientID and ClientSecret are what the token endpoint accepts. An empty
 	// ClientID accepts every client.
 	ClientID, ClientSecret string
+	// JWKS are the public keys of ClientID, for clients that prove themselves with a
+	// signed assertion; more are registered with RegisterClient. New panics where they
+	// cannot be read.
+	JWKS []byte
+	// SigningAlgorithms limits what assertions may be signed with; nil: RS384 and ES384.
+	SigningAlgorithms []string
 	// TokenLife is how long a token lives; 0: five minutes.
 	TokenLife time.Duration
 	// NoConditionalCreate takes If-None-Exist out of the offer: the header is
@@ -58,6 +65,9 @@ type Options struct {
 	NoConditionalCreate bool
 	// UpdateCreate lets a PUT create what is not there.
 	UpdateCreate bool
+	// Types are the resource types that are offered; nil: StandardTypes. Beside them
+	// there are ServiceRequest and DocumentReference.
+	Types []string
 	// PageSize is the size of a page without _count; 0: 20.
 	PageSize int
 	// Logger gets one debug line per request, without query or content; nil: none.
@@ -72,13 +82,14 @@ type Server struct {
 	store   *Store
 	faults  *Faults
 	tokens  tokens
+	clients clients
 	pages   pages
 
 	mu       sync.Mutex
 	requests []Request
 }
 
-// New returns a server without resources.
+// New returns a server without resources. It panics on a type that it does not know.
 func New(o Options) *Server {
 	if o.Clock == nil {
 		o.Clock = clock.System{}
@@ -92,13 +103,27 @@ func New(o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Types == nil {
+		o.Types = StandardTypes()
+	}
+	for _, name := range o.Types {
+		if byName[name] == nil {
+			panic("sandbox: there is no resource type " + name)
+		}
+	}
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
-	return &Server{
+	s := &Server{
 		options: o,
 		started: o.Clock.Now(),
 		store:   newStore(o.Clock),
 		faults:  &Faults{},
 	}
+	if o.JWKS != nil {
+		if err := s.RegisterClient(o.ClientID, o.JWKS); err != nil {
+			panic(err)
+		}
+	}
+	return s
 }
 
 // Store returns the resources behind the server.

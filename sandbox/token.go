@@ -45,7 +45,8 @@ func parseScope(text string) (scope, bool) {
 }
 
 // token answers the OAuth 2.0 token endpoint: client_credentials with the secret in
-// the Basic header or in the form. Scopes it cannot grant are left out of the grant.
+// the Basic header or in the form, or with a signed assertion. Scopes it cannot grant
+// are left out of the grant.
 func (s *Server) token(r *http.Request) response {
 	if r.Method != http.MethodPost {
 		out := refuse(problem(http.StatusMethodNotAllowed, "not-supported", "the token endpoint takes POST"))
@@ -60,7 +61,11 @@ func (s *Server) token(r *http.Request) response {
 	if err != nil {
 		return oauthError(http.StatusBadRequest, "invalid_request")
 	}
-	if !s.knows(r, form) {
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		if wrong := s.checkAssertion(form, s.tokenURL(r)); wrong != "" {
+			return tokenResponse(map[string]string{"error": "invalid_client", "error_description": wrong}, http.StatusBadRequest)
+		}
+	} else if !s.knows(r, form) {
 		out := oauthError(http.StatusUnauthorized, "invalid_client")
 		out.header.Set("WWW-Authenticate", `Basic realm="ringback-sandbox"`)
 		return out

@@ -189,3 +189,34 @@ func checkTask(doc map[string]any) []string {
 	}
 	return nil
 }
+
+// checkCommunication checks that each payload has its one content.
+func checkCommunication(doc map[string]any) (broken []string) {
+	for _, v := range walk(doc, "payload") {
+		contents := 0
+		for _, name := range []string{"contentString", "contentAttachment", "contentReference"} {
+			if p, ok := v.(map[string]any); ok && p[name] != nil {
+				contents++
+			}
+		}
+		if contents != 1 {
+			broken = append(broken, "payload.content[x] must be there once")
+		}
+	}
+	return broken
+}
+
+// checkDocument checks that each content has its attachment, and att-1 of R4.
+func checkDocument(doc map[string]any) (broken []string) {
+	for _, v := range walk(doc, "content") {
+		content, _ := v.(map[string]any)
+		attachment, ok := content["attachment"].(map[string]any)
+		if !ok {
+			broken = append(broken, "content.attachment is required")
+		}
+		if attachment["data"] != nil && attachment["contentType"] == nil {
+			broken = append(broken, "att-1: an attachment with data needs a contentType")
+		}
+	}
+	return broken
+}

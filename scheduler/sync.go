@@ -285,7 +285,7 @@ func (w *Worker) failed(ctx context.Context, l callback.Link, cause error) error
 		l.Failures++
 	}
 	l.LastError, l.Hint, l.UpdatedAt = fault.Describe(cause), hint(cause), now
-	l.NextAttemptAt = now.Add(w.wait(l, d, fault.After(cause)))
+	l.NextAttemptAt = now.Add(w.wait(l, d, fault.After(cause), outage))
 	if d == fault.Permanent || l.Failures >= w.opts.MaxFailures {
 		l.State = callback.LinkStuck
 	}
@@ -306,7 +306,10 @@ func hint(err error) string {
 }
 
 // wait returns how long to wait before the next try.
-func (w *Worker) wait(l callback.Link, d fault.Disposition, asked time.Duration) time.Duration {
+func (w *Worker) wait(l callback.Link, d fault.Disposition, asked time.Duration, outage bool) time.Duration {
+	if outage { // the circuit sets the pace
+		return max(asked, time.Second)
+	}
 	base := time.Second
 	if d == fault.Ambiguous {
 		base = max(base, w.sites[l.EHR].SearchLag)

@@ -42,6 +42,9 @@ type Options struct {
 	// OpenMetrics shows /metrics to everybody who reaches the server; otherwise
 	// it is open on the machine itself and needs an admin's token elsewhere.
 	OpenMetrics bool
+	// JWKS returns the JWK Set with the public keys that EHRs check Ringback's
+	// assertions with; it is shown to everybody. nil: there is none.
+	JWKS func() ([]byte, error)
 	// Registry gets the server's metrics and is what /metrics shows. By default
 	// a new one with the metrics of the Go runtime.
 	Registry *prometheus.Registry
@@ -103,6 +106,7 @@ func New(o Options) (*Server, error) {
 	s.registerCallbacks()
 	s.registerLinks()
 	s.registerHealth()
+	s.registerJWKS(o.JWKS)
 	if err := s.registerPages(); err != nil {
 		return nil, fmt.Errorf("server: make the pages: %w", err)
 	}

@@ -105,7 +105,7 @@ func newConnectors(cfg config.Config) (map[callback.EHRID]ehr.Connector, error) 
 			continue
 		}
 		settings := ehr.Settings{ID: callback.EHRID(cl.EHR.ID), Clinic: callback.ClinicID(cl.ID), Zone: zone, Region: cl.Region,
-			Secret: cfg.Secret}
+			Secret: cfg.Secret, Path: cfg.Path, SigningKeysFile: cfg.Path(cfg.SigningKeysFile)}
 		c, err := ehrKinds.New(cl.EHR.Connector, settings, cl.EHR.DecodeSettings())
 		if err != nil {
 			errs = append(errs, fmt.Errorf("clinic %s: ehr %s: %w", cl.ID, cl.EHR.ID, err))
@@ -182,13 +182,13 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_
 	}
 	a.server, err = server.New(server.Options{Ledger: a.ledger, Tokens: a.ledger, Take: a.desk.Take, Wake: a.scheduler.Wake,
 		Clock: clock.System{}, Logger: log, Ready: a.checks(cfg), Version: buildVersion(), OpenOnLoopback: true,
-		Zone: zones(cfg)})
+		Zone: zones(cfg), JWKS: publishedKeys(cfg)})
 	return a, err
 }
 
 func (a *app) newScheduler(ctx context.Context, cfg config.Config, p pace) (*scheduler.Scheduler, error) {
 	o := scheduler.Options{Ledger: a.ledger, Clock: clock.System{}, Logger: a.log,
-		SweepEvery: p.sweep, ResolveEvery: p.resolve, Settle: p.settle, IndexLag: p.indexLag}
+		SweepEvery: p.sweep, ResolveEvery: p.resolve, SearchLag: p.settle, IndexLag: p.indexLag}
 	for _, cl := range cfg.Clinics {
 		if cl.EHR == nil {
 			continue
@@ -202,7 +202,7 @@ func (a *app) newScheduler(ctx context.Context, cfg config.Config, p pace) (*sch
 			poll = defaultPoll
 		}
 		id := callback.EHRID(cl.EHR.ID)
-		o.Sites = append(o.Sites, scheduler.Site{Clinic: callback.ClinicID(cl.ID), Rules: rules, ID: id, EHR: a.ehrs[id], Poll: poll})
+		o.Sites = append(o.Sites, scheduler.Site{Clinic: callback.ClinicID(cl.ID), Rules: rules, ID: id, EHR: a.ehrs[id], Poll: poll, SearchLag: cl.EHR.SearchLag})
 	}
 	queue, err := queueOptions(cfg, p)
 	if err != nil {

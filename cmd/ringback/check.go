@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/callback/businesstime"
 	"github.com/ringback-health/ringback/connectors/ehr"
 	"github.com/ringback-health/ringback/internal/config"
 	"github.com/ringback-health/ringback/internal/fault"
@@ -67,12 +68,7 @@ func check(ctx context.Context, w io.Writer, cfg config.Config, ehrs map[callbac
 		if err != nil {
 			return err
 		}
-		now := time.Now()
-		if rules.Calendar.Open(now) {
-			fmt.Fprintln(w, "  is open now")
-		} else {
-			fmt.Fprintf(w, "  is closed now and opens %s\n", rules.Calendar.NextOpen(now).In(rules.Calendar.Zone).Format("Monday 2 January 15:04"))
-		}
+		fmt.Fprintln(w, "  "+openness(rules.Calendar, time.Now()))
 		if cl.EHR == nil {
 			fmt.Fprintln(w, "  has no EHR: its callbacks stay in Ringback's own list")
 			continue
@@ -94,6 +90,14 @@ func check(ctx context.Context, w io.Writer, cfg config.Config, ehrs map[callbac
 	}
 	fmt.Fprintln(w, "Nothing is wrong.")
 	return nil
+}
+
+// openness says whether a clinic is open.
+func openness(c businesstime.Calendar, now time.Time) string {
+	if c.Open(now) {
+		return "is open now"
+	}
+	return "is closed now and opens " + c.NextOpen(now).In(c.Zone).Format("Monday 2 January 15:04")
 }
 
 // checkEHR prints what an EHR can do and reports whether that is enough.

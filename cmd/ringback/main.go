@@ -69,7 +69,7 @@ keeps a matching work item in the inbox of the clinic's EHR, and closes each
 callback once its visit is booked.
 
 Try it:            ringback demo
-Run it:            ringback check, ringback migrate, ringback serve
+Run it:            ringback migrate, ringback doctor, ringback serve
 Look after it:     ringback callbacks list, ringback links list
 
 Exit codes: 0 done; 1 it ran and found something wrong; 2 the call or the
@@ -78,7 +78,7 @@ configuration is wrong and nothing was done.`,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringP("config", "c", "ringback.yaml", "the configuration `FILE`")
-	root.AddCommand(newDemo(), newServe(), newSandbox(), newCheck(), newMigrate(), newImport(),
-		newCallbacks(), newLinks(), newTokens(), newReady(), newVersion())
+	root.AddCommand(newDemo(), newServe(), newSandbox(), newCheck(), newDoctor(), newMigrate(), newImport(),
+		newCallbacks(), newLinks(), newTokens(), newKeys(), newReady(), newVersion())
 	return root
 }

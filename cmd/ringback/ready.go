@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -29,35 +31,18 @@ func newReady() *cobra.Command {
 				}
 				url = "http://" + net.JoinHostPort("127.0.0.1", port) + "/readyz"
 			}
-			req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, url, nil)
+			ready, err := askReady(cmd.Context(), url)
 			if err != nil {
-				return fmt.Errorf("--url: %w", err)
+				return err
 			}
-			client := http.Client{Timeout: 10 * time.Second}
-			resp, err := client.Do(req)
-			if err != nil {
-				return found("the daemon does not answer at %s; is it running?", url)
-			}
-			defer resp.Body.Close()
-			var answer struct {
-				Checks []struct {
-					Name string `json:"name"`
-					OK   bool   `json:"ok"`
-					What string `json:"what"`
-				} `json:"checks"`
-			}
-			raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-			if err != nil || json.Unmarshal(raw, &answer) != nil {
-				return found("what answers at %s is not Ringback", url)
-			}
-			for _, c := range answer.Checks {
+			for _, c := range ready.Checks {
 				mark := "ok "
 				if !c.OK {
 					mark = "NOT"
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s: %s\n", mark, c.Name, c.What)
 			}
-			if resp.StatusCode != http.StatusOK {
+			if !ready.OK {
 				return found("the daemon is not ready")
 			}
 			return nil
@@ -65,4 +50,38 @@ func newReady() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&url, "url", "", "where the daemon tells (default: on this machine, at the port that the configuration names)")
 	return cmd
+}
+
+// readiness is what a daemon says of itself.
+type readiness struct {
+	OK     bool
+	Checks []struct {
+		Name string `json:"name"`
+		OK   bool   `json:"ok"`
+		What string `json:"what"`
+	} `json:"checks"`
+}
+
+// errNotOurs says that something else answers where the daemon should.
+var errNotOurs = errors.New("what answers is not Ringback")
+
+// askReady asks a daemon whether it is ready.
+func askReady(ctx context.Context, url string) (readiness, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return readiness{}, fmt.Errorf("--url: %w", err)
+	}
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return readiness{}, found("the daemon does not answer at %s; is it running?", url)
+	}
+	defer resp.Body.Close()
+	var r readiness
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil || json.Unmarshal(raw, &r) != nil {
+		return readiness{}, foundError{fmt.Errorf("%w: %s", errNotOurs, url)}
+	}
+	r.OK = resp.StatusCode == http.StatusOK
+	return r, nil
 }

@@ -78,7 +78,11 @@ type Settings struct {
 	Secret func(name, env, file string) (redact.Secret, error)
 	// Path returns a path of the configuration as it is on this machine: relative
 	// ones begin at the configuration file. nil: as it is.
-	Path   func(string) string
+	Path func(string) string
+	// SigningKeysFile is where this installation's signing keys are (package jose);
+	// empty: it has none.
+	SigningKeysFile string
+
 	Clock  clock.Clock  // nil: the system's
 	Logger *slog.Logger // nil: none
 	// Gate is asked before every request to the EHR and holds it back where a limit

@@ -2,6 +2,7 @@ package ehr
 
 import (
 	"context"
+	"time"
 
 	"github.com/ringback-health/ringback/internal/doctor"
 	"github.com/ringback-health/ringback/internal/redact"
@@ -22,4 +23,7 @@ type Examination struct {
 	// again and ends it as entered in error or cancelled.
 	RoundTrip   bool
 	TestPatient redact.Text // id of a Patient in the EHR that is no real person
+	// SearchLag is how late the EHR's search is taken to show what was written; the
+	// round trip measures it.
+	SearchLag time.Duration
 }

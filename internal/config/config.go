@@ -33,6 +33,9 @@ type Config struct {
 	DatabaseFile string `yaml:"database_file"`
 	// KeysFile holds the keys that the ledger's sealed columns are encrypted with.
 	KeysFile string `yaml:"keys_file"`
+	// SigningKeysFile holds the keys with which Ringback proves to EHRs who it is, and
+	// whose public part it publishes. Empty: there are none.
+	SigningKeysFile string `yaml:"signing_keys_file"`
 	// QueueFile is the job queue's own SQLite file; not used with PostgreSQL.
 	QueueFile string   `yaml:"queue_file"`
 	Log       Log      `yaml:"log"`
@@ -65,6 +68,9 @@ type EHR struct {
 	Poll      string `yaml:"poll"` // cron schedule in UTC
 	// ProposeVisits also files the caller's preferred times as a proposed appointment.
 	ProposeVisits bool `yaml:"propose_visits"`
+	// SearchLag is how late the EHR's search may show what was written; 0: the
+	// daemon's own guess. `ringback doctor --test-patient` measures it.
+	SearchLag time.Duration `yaml:"search_lag"`
 	// Settings are the connector's own.
 	Settings ast.Node `yaml:"settings"`
 }
@@ -122,6 +128,9 @@ func (c Config) Validate() error {
 	if strings.Contains(c.Database, "@") && strings.Contains(c.Database, "://") && hasPassword(c.Database) {
 		bad("database: a password does not belong in this file; put the address into database_file or database_env")
 	}
+	if c.SigningKeysFile != "" && c.Path(c.SigningKeysFile) == c.Path(c.KeysFile) {
+		bad("signing_keys_file: it is the same as keys_file, which holds the ledger's keys; give it a file of its own, such as ringback.signing.json")
+	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		bad("listen: %q is not an address; write it as 127.0.0.1:8080", c.Listen)
 	}
@@ -167,6 +176,9 @@ func (c Config) Validate() error {
 			ehrs[e.ID] = true
 			if e.Connector == "" {
 				bad("%s: ehr.connector is missing", at)
+			}
+			if e.SearchLag < 0 {
+				bad("%s: ehr.search_lag must not be negative; write it as 10s", at)
 			}
 		}
 	}

@@ -28,6 +28,7 @@ func TestBadFiles(t *testing.T) {
 		"closed":                `"25.12.2026" is not a day; write it as 2026-12-25`,
 		"ehr-shared":            `give each clinic its own connection`,
 		"ehr-without-connector": `ehr.connector is missing`,
+		"search-lag":            "clinic a: ehr.search_lag must not be negative; write it as 10s",
 		"log-level":             `none of debug, info, warn, error`,
 		"log-format":            `neither text nor json`,
 		"password-in-file":      `put the address into database_file or database_env`,
@@ -37,6 +38,7 @@ func TestBadFiles(t *testing.T) {
 		"database":              `sqlite:PATH or postgres://`,
 		"region":                `region "ZZ" is not known`,
 		"two-documents":         `second document`,
+		"signing-keys-file":     `give it a file of its own`,
 	}
 	files, err := filepath.Glob("testdata/bad.*.yml")
 	if err != nil || len(files) != len(want) {
@@ -82,6 +84,12 @@ func TestGoodFile(t *testing.T) {
 	err = cl.EHR.DecodeSettings()(&other)
 	if err == nil || !strings.Contains(err.Error(), `line 16: there is no key "base_url"; did you mean "base_uri"?`) {
 		t.Errorf("a connector's unknown key should be named with its line: %v", err)
+	}
+	if cl.EHR.SearchLag != 12*time.Second {
+		t.Errorf("search_lag: %s", cl.EHR.SearchLag)
+	}
+	if got := c.Path(c.SigningKeysFile); got != filepath.Join("testdata", "signing.json") || config.Default().SigningKeysFile != "" {
+		t.Errorf("signing_keys_file: %q", got)
 	}
 	dsn, err := c.DSN()
 	if err != nil || dsn.Reveal() != "sqlite:"+filepath.Join("testdata", "ledger.db") {

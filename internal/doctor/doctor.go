@@ -31,11 +31,14 @@ const (
 
 // Finding is one thing that was looked at.
 type Finding struct {
-	About  string `json:"about"`            // what was examined: "configuration", or the id of an EHR
-	Check  string `json:"check"`            // stable name for programs: "dns", "tls", "scopes"
-	Status Status `json:"status"`           //
-	Whose  Party  `json:"whose,omitempty"`  // Warning and Failed: who can mend it
-	What   string `json:"what"`             // what was found; free of PHI and secrets
-	Do     string `json:"do,omitempty"`     // what to do about it
-	Detail any    `json:"detail,omitempty"` // more for programs, such as the lists of scopes
+	About  string `json:"about"`           // what was examined: "configuration", "ledger", "ehr main-ehr"
+	Check  string `json:"check"`           // stable name for programs: "dns", "tls", "scopes"
+	Status Status `json:"status"`          //
+	Whose  Party  `json:"whose,omitempty"` // Warning and Failed: who can mend it
+	What   string `json:"what"`            // what was found; free of PHI and secrets
+
+	// More are lines that belong to What, such as what is lost by it.
+	More   []string `json:"more,omitempty"`
+	Do     string   `json:"do,omitempty"`     // what to do about it
+	Detail any      `json:"detail,omitempty"` // more for programs, such as the lists of scopes
 }

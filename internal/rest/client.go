@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,13 +24,22 @@ import (
 type Config struct {
 	BaseURL      string        // https://host/path; a trailing slash does not matter
 	Auth         Authenticator // nil: no authentication
+	Headers      []Header      // go with every request
 	Timeout      time.Duration // per request, answer included; 0: 30 s
 	MaxResponse  int64         // bytes of an answer, unpacked; 0: 10 MiB
 	UserAgent    string        // "": "ringback"
-	MaxPerSecond float64       // requests per second; 0: no limit of our own
+	MaxPerSecond float64       // requests per second of this process; 0: no limit of our own
+	Gate         Gate          // nil: none; asked before every request
 	AllowHTTP    bool          // plain http to a host other than the loopback is refused unless set
 	Logger       *slog.Logger  // nil: none; gets one debug line per exchange, without URL
 	Clock        clock.Clock   // nil: the system clock; used for Retry-After dates
+}
+
+// Gate holds requests back for a limit that this process does not keep alone.
+type Gate interface {
+	// Wait returns when a request may be sent. After an error it is not sent; a
+	// *fault.Error says what the caller is told.
+	Wait(ctx context.Context) error
 }
 
 // Client sends requests to one EHR. Safe for concurrent use; Close it when done.
@@ -39,8 +49,9 @@ type Client struct {
 	resty     *resty.Client
 	transport *http.Transport
 	limiter   *limiter
+	hold      hold
 
-	// refusals counts the calls of Auth.Refused. A request that was authorized
+	// refusals counts how often Auth.Refused dropped credentials. A request that was authorized
 	// before the last of them learns nothing new from its own 401: the token it
 	// carried is already dropped.
 	authMu   sync.Mutex
@@ -75,6 +86,12 @@ func New(cfg Config) (*Client, error) {
 	base.Path, base.RawPath = strings.TrimRight(base.Path, "/"), strings.TrimRight(base.RawPath, "/")
 	if cfg.MaxPerSecond < 0 || cfg.Timeout < 0 || cfg.MaxResponse < 0 {
 		return nil, errors.New("rest: a limit is negative; leave it at 0 for the default")
+	}
+	if err := checkHeaders(cfg.Headers); err != nil {
+		return nil, err
+	}
+	if cfg.Auth != nil && slices.ContainsFunc(cfg.Headers, func(h Header) bool { return strings.EqualFold(h.Name, "Authorization") }) {
+		return nil, errors.New("the header Authorization is set by the authentication; leave one of the two out")
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 30 * time.Second
@@ -124,11 +141,13 @@ func newResty(transport http.RoundTripper, cfg Config) *resty.Client {
 		SetRedirectPolicy(resty.NoRedirectPolicy()).
 		SetResponseBodyLimit(int(cfg.MaxResponse)).
 		SetHeader("User-Agent", cfg.UserAgent)
-	if cfg.Auth != nil {
-		c.SetPreRequestHook(func(_ *resty.Client, req *http.Request) error {
-			return cfg.Auth.Apply(req.Context(), req)
-		})
-	}
+	c.SetPreRequestHook(func(_ *resty.Client, req *http.Request) error {
+		setHeaders(req.Header, cfg.Headers)
+		if cfg.Auth == nil {
+			return nil
+		}
+		return cfg.Auth.Apply(req.Context(), req)
+	})
 	return c
 }
 
@@ -210,8 +229,8 @@ func (c *Client) target(req Request) (string, error) {
 
 // send does one exchange and judges it.
 func (c *Client) send(ctx context.Context, req Request, target string) (*Response, *fault.Error) {
-	if err := c.limiter.wait(ctx); err != nil {
-		return nil, fault.New(fault.Retry, req.Op, "stopped before the request was sent").Because(err)
+	if err := c.wait(ctx); err != nil {
+		return nil, notSent(req.Op, err)
 	}
 	start := time.Now()
 	answer, sent, err := c.exchange(ctx, req, target)
@@ -223,17 +242,43 @@ func (c *Client) send(ctx context.Context, req Request, target string) (*Respons
 	var resp *Response
 	if answer != nil && answer.RawResponse != nil {
 		x.status = answer.StatusCode()
-		if after, ok := ParseRetryAfter(answer.Header(), c.cfg.Clock.Now()); ok {
-			x.after = after
-		}
+		x.after = askedToWait(answer.Header(), c.cfg.Clock.Now())
 		resp = &Response{Status: x.status, Header: answer.Header(), Body: answer.Body()}
 	}
 	f = disposition(x)
 	if f != nil {
 		f.Op = req.Op
 	}
+	if resp != nil && x.status != http.StatusTooManyRequests {
+		c.hold.extend(usedUp(resp.Header, c.cfg.Clock.Now()))
+	}
 	c.log(ctx, req, x, f, time.Since(start))
 	return resp, f
+}
+
+// wait returns when a request may be sent: the limit that is shared comes first,
+// then what the server said, then our own pace.
+func (c *Client) wait(ctx context.Context) error {
+	if c.cfg.Gate != nil {
+		if err := c.cfg.Gate.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.hold.wait(ctx); err != nil {
+		return err
+	}
+	return c.limiter.wait(ctx)
+}
+
+// notSent is a request that was held back until it was too late. Nothing was done.
+func notSent(op string, err error) *fault.Error {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return fault.New(fault.Retry, op, "stopped before the request was sent").Because(err)
+	}
+	held := *f
+	held.Op = op
+	return &held
 }
 
 // exchange hands one request to resty. sent reports whether a connection was
@@ -281,14 +326,14 @@ func (c *Client) renew(ctx context.Context, seen int) bool {
 	if c.cfg.Auth == nil {
 		return false
 	}
-	if _, ok := c.cfg.Auth.(fixed); ok {
-		return false
-	}
 	c.authMu.Lock()
 	defer c.authMu.Unlock()
-	if c.refusals == seen {
-		c.refusals++
-		c.cfg.Auth.Refused(ctx)
+	if c.refusals != seen {
+		return true
 	}
+	if !c.cfg.Auth.Refused(ctx) {
+		return false
+	}
+	c.refusals++
 	return true
 }

@@ -44,3 +44,46 @@ func (l *limiter) wait(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
+
+// maxHold bounds how long the word of one answer holds requests back. A limit that
+// lasts longer is told again by the refusal that follows.
+const maxHold = time.Minute
+
+// hold keeps requests back for as long as the server said that it has nothing left
+// to give.
+type hold struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+// extend holds what comes now for d, if that is longer than what is held already.
+func (h *hold) extend(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	until := time.Now().Add(min(d, maxHold))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if until.After(h.until) {
+		h.until = until
+	}
+}
+
+// wait returns when nothing is held any more, or with ctx.Err().
+func (h *hold) wait(ctx context.Context) error {
+	for {
+		h.mu.Lock()
+		left := time.Until(h.until)
+		h.mu.Unlock()
+		if left <= 0 {
+			return ctx.Err()
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}

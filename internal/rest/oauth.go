@@ -1,72 +1,149 @@
 package rest
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
-	"sync"
+	"strings"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"github.com/ringback-health/ringback/internal/clock"
-	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/redact"
 )
 
-const (
-	// failureMemory is how long the failure of a token request answers for the
-	// ones after it, so that a refused client is not tried once per waiting job.
-	failureMemory = 5 * time.Second
-	// defaultLife is the life of a token whose endpoint does not tell it. SMART
-	// Backend Services recommends five minutes at most.
-	defaultLife = 5 * time.Minute
-)
-
-// The ways to send a client secret to a token endpoint (RFC 6749 §2.3.1).
-const (
-	StyleBasic = "basic" // in the Authorization header
-	StyleForm  = "form"  // in the form, as client_id and client_secret
-)
-
-// ClientCredentialsConfig describes an OAuth 2 client_credentials grant
-// (RFC 6749 §4.4).
-type ClientCredentialsConfig struct {
-	TokenURL  string
-	ClientID  string
-	Secret    redact.Secret
-	Scopes    []string
-	Style     string        // StyleBasic or StyleForm; "": StyleBasic
+// TokenEndpoint says where and for whom access tokens are fetched.
+type TokenEndpoint struct {
+	// URL is the token endpoint. Empty: it is looked up in the SMART configuration
+	// of BaseURL. It may be on another host than the FHIR server.
+	URL string
+	// BaseURL is that of the FHIR server. It is needed where URL is empty.
+	BaseURL  string
+	ClientID string
+	Scopes   []string
+	// Headers are sent too where the token endpoint has the scheme, host and port
+	// of BaseURL: a key for every call to a vendor's API is one for its logins.
+	Headers   []Header
 	Timeout   time.Duration // of a token request; 0: 15 s
 	AllowHTTP bool          // as in Config
 	Clock     clock.Clock   // nil: the system clock
 }
 
-// credential proves to a token endpoint who the client is. It is asked anew for
-// every token request, because a signed proof may be used once only.
-type credential interface {
-	prove(form url.Values, header http.Header) error
+// ClientCredentialsConfig describes an OAuth 2 client_credentials grant with a
+// client secret (RFC 6749 §4.4).
+type ClientCredentialsConfig struct {
+	TokenEndpoint
+	Secret redact.Secret
+	Style  string // StyleBasic or StyleForm; "": StyleBasic
 }
 
-// ClientCredentials authenticates with access tokens from a token endpoint. One
+// PrivateKeyJWTConfig describes an OAuth 2 client_credentials grant with a signed
+// assertion: SMART Backend Services (RFC 7523 §2.2).
+type PrivateKeyJWTConfig struct {
+	TokenEndpoint
+	Key  Signer
+	Life time.Duration // of an assertion, up to 5 min; 0: 60 s
+}
+
+// RefreshTokenConfig describes an OAuth 2 refresh of a login that a person made
+// once (RFC 6749 §6). The client proves itself with Secret or Key; one that is
+// public has neither.
+type RefreshTokenConfig struct {
+	TokenEndpoint
+	// File holds the refresh token and nothing else, readable by its owner only. It
+	// is replaced whenever the server hands out another.
+	File   string
+	Secret redact.Secret
+	Style  string        // as in ClientCredentialsConfig
+	Key    Signer        // as in PrivateKeyJWTConfig
+	Life   time.Duration // as in PrivateKeyJWTConfig
+}
+
+// ClientCredentials authenticates with access tokens for a client secret. One
 // request at a time fetches a token, however many wait for it; a failure is
 // remembered for a moment; a token is renewed before it ends.
 func ClientCredentials(cfg ClientCredentialsConfig) (Authenticator, error) {
-	if _, err := parseEndpoint("token_url", cfg.TokenURL, cfg.AllowHTTP); err != nil {
+	cred, err := newSecretCredential(cfg.ClientID, cfg.Secret, cfg.Style)
+	if err != nil {
 		return nil, err
 	}
-	if cfg.ClientID == "" || cfg.Secret.IsEmpty() {
-		return nil, errors.New("the OAuth client needs a client id and a secret")
+	return clientCredentials(cfg.TokenEndpoint, cred)
+}
+
+// PrivateKeyJWT authenticates with access tokens for a signed assertion. Tokens are
+// kept and renewed as with ClientCredentials.
+func PrivateKeyJWT(cfg PrivateKeyJWTConfig) (Authenticator, error) {
+	cred, err := newAssertionCredential(cfg.ClientID, cfg.Key, cfg.Life)
+	if err != nil {
+		return nil, err
 	}
-	var cred credential
-	switch cfg.Style {
-	case "", StyleBasic:
-		cred = basicCredential{cfg.ClientID, cfg.Secret}
-	case StyleForm:
-		cred = formCredential{cfg.ClientID, cfg.Secret}
+	return clientCredentials(cfg.TokenEndpoint, cred)
+}
+
+func clientCredentials(cfg TokenEndpoint, cred credential) (Authenticator, error) {
+	e, err := newEndpoint(cfg, cred)
+	if err != nil {
+		return nil, err
+	}
+	form := url.Values{"grant_type": {"client_credentials"}}
+	if len(cfg.Scopes) > 0 {
+		form.Set("scope", strings.Join(cfg.Scopes, " "))
+	}
+	return &tokenSource{from: plainGrant{e, form}, clock: e.cfg.Clock}, nil
+}
+
+// RefreshToken authenticates with access tokens for a refresh token, which it keeps.
+// Tokens are kept and renewed as with ClientCredentials. The file may be shared with
+// other processes on the same machine.
+func RefreshToken(cfg RefreshTokenConfig) (Authenticator, error) {
+	cred, err := refreshCredential(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.File == "" {
+		return nil, errors.New("the file of the refresh token is missing")
+	}
+	e, err := newEndpoint(cfg.TokenEndpoint, cred)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenSource{from: &refreshGrant{endpoint: e, file: cfg.File}, clock: e.cfg.Clock}, nil
+}
+
+// refreshCredential returns how the client of a refresh proves itself.
+func refreshCredential(cfg RefreshTokenConfig) (credential, error) {
+	switch {
+	case cfg.Key != nil && !cfg.Secret.IsEmpty():
+		return nil, errors.New("the OAuth client has both a secret and a key; give only one")
+	case cfg.Key != nil:
+		return newAssertionCredential(cfg.ClientID, cfg.Key, cfg.Life)
+	case !cfg.Secret.IsEmpty():
+		return newSecretCredential(cfg.ClientID, cfg.Secret, cfg.Style)
+	case cfg.ClientID == "":
+		return nil, errors.New("the OAuth client needs a client id")
 	default:
-		return nil, errors.New(`the style of an OAuth client is "basic" or "form"`)
+		return publicCredential{cfg.ClientID}, nil
+	}
+}
+
+// newEndpoint checks cfg and makes what talks to the token endpoint.
+func newEndpoint(cfg TokenEndpoint, cred credential) (*tokenEndpoint, error) {
+	var base *url.URL
+	if cfg.BaseURL != "" {
+		var err error
+		if base, err = parseEndpoint("base_url", cfg.BaseURL, cfg.AllowHTTP); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case cfg.URL != "":
+		if _, err := parseEndpoint("token_url", cfg.URL, cfg.AllowHTTP); err != nil {
+			return nil, err
+		}
+	case base == nil:
+		return nil, errors.New("token_url is missing, and there is no base_url to look it up at")
+	}
+	if err := checkHeaders(cfg.Headers); err != nil {
+		return nil, err
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 15 * time.Second
@@ -74,140 +151,12 @@ func ClientCredentials(cfg ClientCredentialsConfig) (Authenticator, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.System{}
 	}
-	return &tokenSource{endpoint: newTokenEndpoint(cfg, cred), clock: cfg.Clock}, nil
-}
-
-// basicCredential sends the secret in the Authorization header, both parts
-// form-encoded first (RFC 6749 §2.3.1).
-type basicCredential struct {
-	id     string
-	secret redact.Secret
-}
-
-func (c basicCredential) prove(_ url.Values, header http.Header) error {
-	req := http.Request{Header: header}
-	req.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(c.secret.Reveal()))
-	return nil
-}
-
-// formCredential sends the secret in the form.
-type formCredential struct {
-	id     string
-	secret redact.Secret
-}
-
-func (c formCredential) prove(form url.Values, _ http.Header) error {
-	form.Set("client_id", c.id)
-	form.Set("client_secret", c.secret.Reveal())
-	return nil
-}
-
-// token is an access token with its times. The zero token is long over.
-type token struct {
-	access  redact.Secret
-	kind    string    // token_type; "" means Bearer
-	renewAt time.Time // fetch another from here on
-	ends    time.Time // worthless from here on
-}
-
-func newToken(access redact.Secret, kind string, life time.Duration, now time.Time) token {
-	if life <= 0 {
-		life = defaultLife
+	transport := newTransport(cfg.Timeout)
+	client := &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	// A fifth of a short life, so that a token that lives for seconds is still
-	// used more than once.
-	early := min(time.Minute, life/5)
-	return token{access: access, kind: kind, renewAt: now.Add(life - early), ends: now.Add(life)}
-}
-
-// tokenSource hands out the tokens of one endpoint.
-type tokenSource struct {
-	endpoint *tokenEndpoint
-	clock    clock.Clock
-
-	mu          sync.Mutex
-	current     token
-	flight      *flight // the fetch under way, nil when there is none
-	failure     error
-	failedUntil time.Time
-}
-
-// flight is one token request and its result, to be read once done is closed.
-type flight struct {
-	done  chan struct{}
-	token token
-	err   error
-}
-
-// Apply sets a token, fetching it where needed. ctx bounds the wait only: the
-// fetch goes on for the others who wait.
-func (s *tokenSource) Apply(ctx context.Context, req *http.Request) error {
-	t, err := s.token(ctx)
-	if err != nil {
-		return err
-	}
-	// SetAuthHeader knows how each token_type is spelled in the header.
-	(&oauth2.Token{AccessToken: t.access.Reveal(), TokenType: t.kind}).SetAuthHeader(req)
-	return nil
-}
-
-// Refused drops the current token.
-func (s *tokenSource) Refused(context.Context) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.current = token{}
-}
-
-// Close lets the idle connections to the token endpoint go.
-func (s *tokenSource) Close() { s.endpoint.transport.CloseIdleConnections() }
-
-func (s *tokenSource) token(ctx context.Context) (token, error) {
-	s.mu.Lock()
-	now := s.clock.Now()
-	if now.Before(s.current.renewAt) {
-		defer s.mu.Unlock()
-		return s.current, nil
-	}
-	if s.flight == nil && now.Before(s.failedUntil) {
-		defer s.mu.Unlock()
-		return s.orCurrent(token{}, s.failure, now)
-	}
-	if s.flight == nil {
-		s.flight = &flight{done: make(chan struct{})}
-		go s.fly(s.flight)
-	}
-	f := s.flight
-	s.mu.Unlock()
-
-	select {
-	case <-f.done:
-		return f.token, f.err
-	case <-ctx.Done():
-		return token{}, fault.New(fault.Retry, fetchToken, "stopped while waiting for a token").Because(ctx.Err())
-	}
-}
-
-// fly fetches a token on its own time and hands it to all who wait.
-func (s *tokenSource) fly(f *flight) {
-	t, err := s.endpoint.fetch()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.clock.Now()
-	if err != nil {
-		s.failure, s.failedUntil = err, now.Add(max(failureMemory, fault.After(err)))
-	} else {
-		s.current, s.failure, s.failedUntil = t, nil, time.Time{}
-	}
-	f.token, f.err = s.orCurrent(t, err, now)
-	s.flight = nil
-	close(f.done)
-}
-
-// orCurrent prefers a token that is due for renewal to a failure to renew it.
-// The caller holds mu.
-func (s *tokenSource) orCurrent(t token, err error, now time.Time) (token, error) {
-	if err != nil && now.Before(s.current.ends) {
-		return s.current, nil
-	}
-	return t, err
+	e := &tokenEndpoint{cfg: cfg, base: base, cred: cred, http: client, transport: transport}
+	e.discovery = &discovery{base: cfg.BaseURL, allowHTTP: cfg.AllowHTTP, headers: cfg.Headers, clock: cfg.Clock, http: client}
+	return e, nil
 }

@@ -26,13 +26,19 @@ func tokens(t *testing.T, clk clock.Clock, h http.HandlerFunc) rest.Authenticato
 	t.Helper()
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	return authenticator(t, rest.ClientCredentialsConfig{TokenURL: srv.URL + "/token", Clock: clk})
+	return authenticator(t, rest.TokenEndpoint{URL: srv.URL + "/token", Clock: clk}, "")
 }
 
-func authenticator(t *testing.T, cfg rest.ClientCredentialsConfig) rest.Authenticator {
+func authenticator(t *testing.T, at rest.TokenEndpoint, style string) rest.Authenticator {
 	t.Helper()
-	cfg.ClientID, cfg.Secret = "ring:back", redact.NewSecret("s&cret-canary")
-	a, err := rest.ClientCredentials(cfg)
+	at.ClientID = "ring:back"
+	a, err := rest.ClientCredentials(rest.ClientCredentialsConfig{TokenEndpoint: at, Secret: redact.NewSecret("s&cret-canary"), Style: style})
+	return closed(t, a, err)
+}
+
+// closed closes a when the test ends.
+func closed(t *testing.T, a rest.Authenticator, err error) rest.Authenticator {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +51,18 @@ func apply(ctx context.Context, a rest.Authenticator) (string, error) {
 	req := httptest.NewRequest(http.MethodGet, "/", nil)
 	err := a.Apply(ctx, req)
 	return req.Header.Get("Authorization"), err
+}
+
+// renewed returns the header that a sets once no token is being fetched any more: a
+// token that is due for renewal is used until the next is there.
+func renewed(t *testing.T, a rest.Authenticator) (string, error) {
+	t.Helper()
+	before, err := apply(t.Context(), a)
+	rest.Settle(a)
+	if err != nil {
+		return before, err
+	}
+	return apply(t.Context(), a)
 }
 
 // numbered grants t1, t2, … with the given members beside.
@@ -68,7 +86,7 @@ func TestTokenRequest(t *testing.T) {
 		rest.StyleBasic: "POST true ring%3Aback s%26cret-canary|grant_type=client_credentials&scope=a+b",
 		rest.StyleForm:  "POST false  |client_id=ring%3Aback&client_secret=s%26cret-canary&grant_type=client_credentials&scope=a+b",
 	} {
-		a := authenticator(t, rest.ClientCredentialsConfig{TokenURL: srv.URL, Scopes: []string{"a", "b"}, Style: style})
+		a := authenticator(t, rest.TokenEndpoint{URL: srv.URL, Scopes: []string{"a", "b"}}, style)
 		header, err := apply(t.Context(), a)
 		if err != nil || header != "Bearer t" || got != want {
 			t.Errorf("%q: %v %q\ngot  %s\nwant %s", style, err, header, got, want)
@@ -101,7 +119,7 @@ func TestTokenLifetime(t *testing.T) {
 			want string
 		}{{0, "Bearer t1"}, {c.fresh, "Bearer t1"}, {c.stale, "Bearer t2"}} {
 			clk.Advance(start.Add(step.at).Sub(clk.Now()))
-			if got, err := apply(t.Context(), a); err != nil || got != step.want {
+			if got, err := renewed(t, a); err != nil || got != step.want {
 				t.Errorf("%s after %s: %q %v, want %q", c.members, step.at, got, err, step.want)
 			}
 		}
@@ -205,7 +223,7 @@ func TestATokenOutlivesAFailureToRenewIt(t *testing.T) {
 		ok bool
 	}{{0, true}, {85 * time.Second, true}, {86 * time.Second, true}, {99 * time.Second, true}, {101 * time.Second, false}} {
 		clk.Advance(start.Add(step.at).Sub(clk.Now()))
-		got, err := apply(t.Context(), a)
+		got, err := renewed(t, a)
 		if ok := err == nil && got == "Bearer t1"; ok != step.ok {
 			t.Errorf("after %s: %q %v", step.at, got, err)
 		}
@@ -315,11 +333,14 @@ func TestATokenFailureIsNoFailedWrite(t *testing.T) {
 func TestClientCredentialsRefusesABadConfiguration(t *testing.T) {
 	secret := redact.NewSecret("s")
 	for _, cfg := range []rest.ClientCredentialsConfig{
-		{TokenURL: "http://ehr.example.org/token", ClientID: "c", Secret: secret},
-		{TokenURL: "token", ClientID: "c", Secret: secret},
-		{TokenURL: "https://ehr.example.org/token", Secret: secret},
-		{TokenURL: "https://ehr.example.org/token", ClientID: "c"},
-		{TokenURL: "https://ehr.example.org/token", ClientID: "c", Secret: secret, Style: "header"},
+		{TokenEndpoint: rest.TokenEndpoint{URL: "http://ehr.example.org/token", ClientID: "c"}, Secret: secret},
+		{TokenEndpoint: rest.TokenEndpoint{URL: "token", ClientID: "c"}, Secret: secret},
+		{TokenEndpoint: rest.TokenEndpoint{URL: "https://ehr.example.org/token"}, Secret: secret},
+		{TokenEndpoint: rest.TokenEndpoint{URL: "https://ehr.example.org/token", ClientID: "c"}},
+		{TokenEndpoint: rest.TokenEndpoint{URL: "https://ehr.example.org/token", ClientID: "c"}, Secret: secret, Style: "header"},
+		{TokenEndpoint: rest.TokenEndpoint{ClientID: "c"}, Secret: secret},
+		{TokenEndpoint: rest.TokenEndpoint{BaseURL: "http://ehr.example.org", ClientID: "c"}, Secret: secret},
+		{TokenEndpoint: rest.TokenEndpoint{URL: "https://ehr.example.org/token", ClientID: "c", Headers: []rest.Header{{Name: "a b", Value: secret}}}, Secret: secret},
 	} {
 		if _, err := rest.ClientCredentials(cfg); err == nil {
 			t.Errorf("accepted %+v", cfg)

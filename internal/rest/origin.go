@@ -36,8 +36,7 @@ func isLoopback(host string) bool {
 // is that of base or lies below it. Prefixes of strings are not compared:
 // https://ehr.example.org.evil.test begins with https://ehr.example.org.
 func within(base, u *url.URL) error {
-	if u.User != nil || u.Opaque != "" || !strings.EqualFold(u.Scheme, base.Scheme) ||
-		!strings.EqualFold(u.Hostname(), base.Hostname()) || port(u) != port(base) {
+	if u.User != nil || u.Opaque != "" || !sameHost(base, u) {
 		return errors.New("the URL has another scheme, host or port than the base URL")
 	}
 	// Path is decoded, so that %2e%2e is cleaned like the dots it stands for.
@@ -45,6 +44,11 @@ func within(base, u *url.URL) error {
 		return errors.New("the URL lies outside the path of the base URL")
 	}
 	return nil
+}
+
+// sameHost reports whether both have the same scheme, host and port.
+func sameHost(a, b *url.URL) bool {
+	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }
 
 // folder cleans a path and ends it with one slash.

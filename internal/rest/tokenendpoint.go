@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -15,7 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/redact"
 )
@@ -36,33 +36,39 @@ var knownCodes = []string{
 // whose request cannot carry a fresh proof each time, sends a refused one
 // twice and prints the body of a refusal.
 type tokenEndpoint struct {
-	url       string
-	scopes    []string
-	timeout   time.Duration
+	cfg       TokenEndpoint
+	base      *url.URL // of cfg.BaseURL; nil without one
 	cred      credential
-	clock     clock.Clock
+	discovery *discovery
 	http      *http.Client
 	transport *http.Transport
 }
 
-func newTokenEndpoint(cfg ClientCredentialsConfig, cred credential) *tokenEndpoint {
-	transport := newTransport(cfg.Timeout)
-	return &tokenEndpoint{
-		url: cfg.TokenURL, scopes: cfg.Scopes, timeout: cfg.Timeout, cred: cred, clock: cfg.Clock,
-		transport: transport,
-		http: &http.Client{
-			Transport:     transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+// plainGrant is a grant that needs nothing but its form.
+type plainGrant struct {
+	*tokenEndpoint
+	form url.Values
 }
+
+func (g plainGrant) fetch() (token, error) {
+	// On its own deadline, because whoever asked first may be gone before the
+	// others are.
+	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.Timeout)
+	defer cancel()
+	t, _, err := g.ask(ctx, g.form)
+	return t, err
+}
+
+func (e *tokenEndpoint) close() { e.transport.CloseIdleConnections() }
 
 // tokenAnswer is the JSON of a token endpoint, grant or refusal (RFC 6749 §5).
 type tokenAnswer struct {
-	AccessToken string     `json:"access_token"`
-	TokenType   string     `json:"token_type"`
-	ExpiresIn   flexNumber `json:"expires_in"`
-	Error       string     `json:"error"`
+	AccessToken  string     `json:"access_token"`
+	TokenType    string     `json:"token_type"`
+	ExpiresIn    flexNumber `json:"expires_in"`
+	Scope        flexList   `json:"scope"`
+	RefreshToken string     `json:"refresh_token"`
+	Error        string     `json:"error"`
 }
 
 // flexNumber reads 3600, 3600.5 and "3600": servers send them all.
@@ -77,50 +83,102 @@ func (n *flexNumber) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// fetch asks for one token. It runs on its own deadline, because whoever asked
-// first may be gone before the others are.
-func (e *tokenEndpoint) fetch() (token, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), e.timeout)
-	defer cancel()
-	status, header, body, f := e.post(ctx)
-	if f != nil {
-		return token{}, f
+// flexList reads "a b" and ["a", "b"]; nil for anything else, as if absent.
+type flexList []string
+
+func (l *flexList) UnmarshalJSON(b []byte) error {
+	var text string
+	var list []string
+	switch {
+	case json.Unmarshal(b, &text) == nil && text != "":
+		*l = strings.Fields(text)
+	case json.Unmarshal(b, &list) == nil:
+		*l = list
+	}
+	return nil
+}
+
+// ask asks for one token with the members of form, beside those that prove the
+// client. The second result is the refresh token of the answer, if there is one.
+func (e *tokenEndpoint) ask(ctx context.Context, form url.Values) (token, redact.Secret, error) {
+	tokenURL, algorithms, err := e.locate(ctx)
+	if err != nil {
+		return token{}, redact.Secret{}, err
+	}
+	status, header, body, err := e.post(ctx, tokenURL, algorithms, form)
+	if err != nil {
+		e.discovery.doubt() // the server may have moved it
+		return token{}, redact.Secret{}, err
 	}
 	var answer tokenAnswer
 	isJSON := json.Unmarshal(body, &answer) == nil
+	var f *fault.Error
 	switch {
 	case status < 200 || status > 299:
-		return token{}, refusal(status, header, answer.Error, e.clock.Now())
+		f = e.refusal(status, header, answer.Error)
 	case !isJSON:
-		return token{}, fault.New(fault.Retry, fetchToken, "the token endpoint answered something else than JSON").
+		f = fault.New(fault.Retry, fetchToken, "the token endpoint answered something else than JSON").
 			WithStatus(status).WithHint("check token_url: it may point to a login page or a proxy")
 	case answer.AccessToken == "":
-		return token{}, fault.New(fault.Retry, fetchToken, "the answer of the token endpoint holds no access token").
+		f = fault.New(fault.Retry, fetchToken, "the answer of the token endpoint holds no access token").
 			WithStatus(status).WithHint("check token_url")
 	case answer.TokenType != "" && !strings.EqualFold(answer.TokenType, "bearer"):
-		return token{}, fault.New(fault.Permanent, fetchToken, "the token endpoint grants tokens of a type other than Bearer").
+		f = fault.New(fault.Permanent, fetchToken, "the token endpoint grants tokens of a type other than Bearer").
 			WithHint("set the client to bearer tokens in the EHR")
 	}
+	if f != nil {
+		e.discovery.doubt()
+		return token{}, redact.Secret{}, f
+	}
 	life := time.Duration(float64(answer.ExpiresIn) * float64(time.Second))
-	return newToken(redact.NewSecret(answer.AccessToken), answer.TokenType, life, e.clock.Now()), nil
+	t := newToken(redact.NewSecret(answer.AccessToken), answer.TokenType, life, e.cfg.Clock.Now())
+	t.grant.TokenURL, t.grant.Scopes, t.grant.Told = tokenURL, answer.Scope, answer.Scope != nil
+	if !t.grant.Told {
+		t.grant.Scopes = e.cfg.Scopes
+	}
+	return t, redact.NewSecret(answer.RefreshToken), nil
 }
 
-// post sends the token request. Its fault is that of an exchange that brought
-// no complete answer; a refusal is an answer.
-func (e *tokenEndpoint) post(ctx context.Context) (int, http.Header, []byte, *fault.Error) {
-	form := url.Values{"grant_type": {"client_credentials"}}
-	if len(e.scopes) > 0 {
-		form.Set("scope", strings.Join(e.scopes, " "))
+// locate returns the token endpoint, and the algorithms that the server says it
+// verifies assertions with, nil where that is not known.
+func (e *tokenEndpoint) locate(ctx context.Context) (tokenURL string, algorithms []string, err error) {
+	_, signs := e.cred.(assertionCredential)
+	if e.cfg.URL != "" && (!signs || e.base == nil) {
+		return e.cfg.URL, nil, nil
+	}
+	if e.cfg.URL != "" {
+		// The configuration is of use here only to choose the key, and many servers
+		// have none.
+		return e.cfg.URL, e.discovery.peek(ctx).Algorithms, nil
+	}
+	found, err := e.discovery.find(ctx)
+	return found.TokenEndpoint, found.Algorithms, err
+}
+
+// post sends the token request. Its error is that of an exchange that brought no
+// complete answer; a refusal is an answer.
+func (e *tokenEndpoint) post(ctx context.Context, tokenURL string, algorithms []string, members url.Values) (int, http.Header, []byte, error) {
+	form := url.Values{}
+	for name, values := range members {
+		form[name] = slices.Clone(values)
 	}
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
-	if err := e.cred.prove(form, header); err != nil {
+	if u, err := url.Parse(tokenURL); err == nil && e.base != nil && sameHost(e.base, u) {
+		setHeaders(header, e.cfg.Headers)
+	}
+	err := e.cred.prove(proof{form: form, header: header, tokenURL: tokenURL, algorithms: algorithms, now: e.cfg.Clock.Now()})
+	if err != nil {
+		var f *fault.Error
+		if errors.As(err, &f) {
+			return 0, nil, nil, err
+		}
 		return 0, nil, nil, fault.New(fault.Permanent, fetchToken, "the proof of the client could not be made").Because(err)
 	}
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader([]byte(form.Encode())))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, tokenURL, bytes.NewReader([]byte(form.Encode())))
 	if err != nil {
 		return 0, nil, nil, fault.New(fault.Permanent, fetchToken, "token_url cannot be used").Because(err)
 	}
@@ -139,22 +197,26 @@ func (e *tokenEndpoint) post(ctx context.Context) (int, http.Header, []byte, *fa
 
 // refusal turns the answer of a token endpoint into a fault that holds no more
 // of it than a registered error code.
-func refusal(status int, header http.Header, code string, now time.Time) *fault.Error {
-	after, ok := ParseRetryAfter(header, now)
-	if !ok {
-		after = -1
-	}
-	f := tokenFault(disposition(exchange{status: status, after: after}))
+func (e *tokenEndpoint) refusal(status int, header http.Header, code string) *fault.Error {
+	f := tokenFault(disposition(exchange{status: status, after: askedToWait(header, e.cfg.Clock.Now())}))
 	if slices.Contains(knownCodes, code) {
 		f.What = "the token endpoint answered " + code
 	}
-	if f.Disposition == fault.NotFound || f.Disposition == fault.Conflict {
+	switch {
+	case code == "temporarily_unavailable" || code == "server_error":
+		// Servers say it with a 400 too; the client is not to blame.
+		if f.Disposition != fault.Throttled {
+			f.Disposition, f.Hint = fault.Retry, ""
+		}
+	case status == http.StatusBadRequest || status == http.StatusUnauthorized || status == http.StatusForbidden:
+		f.Disposition, f.Hint = fault.Unauthorized, e.cred.hint()
+		if code == "invalid_scope" {
+			f.Hint = "grant the client the scopes in the EHR, or write auth.scopes as this EHR names them: " +
+				"system/Task.read where it knows version 1 of SMART only"
+		}
+	case f.Disposition == fault.NotFound || f.Disposition == fault.Conflict:
 		// Said of the token endpoint, not of the resource the caller asks for.
 		f.Disposition, f.Hint = fault.Permanent, "check token_url"
-	}
-	if status == http.StatusBadRequest || status == http.StatusUnauthorized || status == http.StatusForbidden {
-		f.Disposition = fault.Unauthorized
-		f.Hint = "check the client id, the secret or key, the scopes, and whether the client is active in the EHR"
 	}
 	return f
 }

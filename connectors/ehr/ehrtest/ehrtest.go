@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,10 @@ type Fixture struct {
 	// Connect makes the connector to an EHR at a base URL, which may be that of a
 	// proxy. pageSize is the size of pages to ask for; 0: as the connector likes.
 	Connect func(t *testing.T, baseURL string, pageSize int) ehr.Connector
+	// Rung is what callbacks are filed as here, "" for Task; Connect sets the
+	// connector up for it. Words is what its items can say; nil: everything.
+	Rung  callback.ResourceType
+	Words *Words
 	// Staff works in the EHR. Nil: all that people would have to do is skipped.
 	Staff Staff
 	// Faults are refusals in the EHR's own format, beside those that every EHR can
@@ -46,6 +51,22 @@ type Fixture struct {
 	// BodyHasAddress is set for EHRs whose pages hold links with their own address,
 	// which the proxy then replaces by its own.
 	BodyHasAddress bool
+}
+
+// Words is what the items of a rung have words for, beside what callback.Rung tells.
+type Words struct {
+	States   []callback.ItemStatus // that an item can be in
+	Priority bool
+	Outcome  bool // how the callback ended
+}
+
+// FHIRWords are the words of FHIR R4 for each kind of work item beside Task.
+var FHIRWords = map[callback.ResourceType]*Words{
+	callback.CommunicationResource: {Priority: true, Outcome: true, States: []callback.ItemStatus{callback.ItemOpen, callback.ItemInProgress,
+		callback.ItemOnHold, callback.ItemDone, callback.ItemCancelled, callback.ItemVoid}},
+	callback.ServiceRequestResource: {Priority: true, States: []callback.ItemStatus{callback.ItemOpen, callback.ItemOnHold,
+		callback.ItemDone, callback.ItemCancelled, callback.ItemVoid}},
+	callback.DocumentReferenceResource: {States: []callback.ItemStatus{callback.ItemOpen, callback.ItemDone, callback.ItemVoid}},
 }
 
 // Staff are the hands of people in the EHR. Each method does what its arguments
@@ -98,6 +119,9 @@ func Exercise(t *testing.T, f Fixture) {
 	}
 	if f.Settle == 0 {
 		f.Settle = 2 * time.Second
+	}
+	if f.Rung == "" {
+		f.Rung = callback.TaskResource
 	}
 	s := &suite{Fixture: f}
 	for _, part := range []struct {
@@ -160,6 +184,37 @@ func need(t *testing.T, can bool, what string) {
 	if !can {
 		t.Skipf("this EHR does not offer it: %s", what)
 	}
+}
+
+// on is what can be done with items of the rung.
+func (s *suite) on(t *testing.T, c ehr.Connector) callback.Rung { return s.caps(t, c).On(s.Rung) }
+
+// says reports whether an item can be in a state.
+func (s *suite) says(state callback.ItemStatus) bool {
+	return s.Words == nil || slices.Contains(s.Words.States, state)
+}
+
+// shown is the state that an item shows for one that it may have no word for.
+func (s *suite) shown(state callback.ItemStatus) callback.ItemStatus {
+	for !s.says(state) {
+		switch state {
+		case callback.ItemOnHold:
+			state = callback.ItemInProgress
+		case callback.ItemCancelled:
+			state = callback.ItemDone
+		default:
+			return callback.ItemOpen
+		}
+	}
+	return state
+}
+
+// outcome is how an item says that a callback ended.
+func (s *suite) outcome(o callback.Outcome) callback.Outcome {
+	if s.Words != nil && !s.Words.Outcome {
+		return ""
+	}
+	return o
 }
 
 // safe ends the test when an error of the connector is not a *fault.Error or holds

@@ -68,8 +68,8 @@ func (s *suite) refusals(t *testing.T) {
 	c, p := s.proxied(t)
 	s.caps(t, c) // what was asked for once is not asked for again under the fault
 	st, item := s.filed(t, c)
-	st.attempted(t, callback.NoAnswer)
-	fresh := newStory(t, callback.TaskResource)
+	st.closed(t, callback.AnsweredQuestion)
+	fresh := s.story(t, c)
 	calls := []struct {
 		name    string
 		allowed func(Fault) []fault.Disposition
@@ -124,9 +124,9 @@ func drain(t *testing.T, c ehr.Connector, f callback.Feed) error {
 // lostAnswers: the EHR did what was asked and the answer never came.
 func (s *suite) lostAnswers(t *testing.T) {
 	c, p := s.proxied(t)
-	caps := s.caps(t, c).On(callback.TaskResource)
+	caps := s.on(t, c)
 	need(t, caps.MarkerSearch, "search by marker")
-	st := newStory(t, callback.TaskResource)
+	st := s.story(t, c)
 	p.loseNext(http.MethodPost)
 	_, err := c.Create(t.Context(), st.work())
 	p.clear()
@@ -148,7 +148,7 @@ func (s *suite) lostAnswers(t *testing.T) {
 	if !caps.Close {
 		return
 	}
-	st.attempted(t, callback.NoAnswer)
+	st.closed(t, callback.AnsweredQuestion)
 	p.loseNext(http.MethodPut, http.MethodPatch)
 	_, err = c.Edit(t.Context(), list[0], st.work())
 	p.clear()
@@ -157,7 +157,7 @@ func (s *suite) lostAnswers(t *testing.T) {
 		t.Errorf("an edit without an answer gives %q: %v", fault.Of(err), err)
 	}
 	item := s.read(t, c, list[0])
-	if item.State.Status != callback.ItemInProgress {
+	if item.State.Status != callback.ItemDone {
 		t.Errorf("the edit has arrived and is read as %+v", item.State)
 	}
 	same, err := c.Edit(t.Context(), item, st.work())

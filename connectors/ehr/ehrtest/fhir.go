@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
@@ -90,79 +89,132 @@ func add(r object, name string, v any) {
 	r[name] = append(list, v)
 }
 
-var taskStatuses = map[callback.ItemStatus]string{
-	callback.ItemOpen: "accepted", callback.ItemInProgress: "in-progress", callback.ItemOnHold: "on-hold",
-	callback.ItemDone: "completed", callback.ItemCancelled: "cancelled", callback.ItemRejected: "rejected",
-	callback.ItemFailed: "failed", callback.ItemVoid: "entered-in-error",
+// fhirWords is how staff say something in one type of resource. An empty member
+// says that the type has no place for it.
+type fhirWords struct {
+	statuses                     map[callback.ItemStatus]string
+	outcome, owner, note, person string
+	ownerIsList, priority        bool
+	foreign                      func(object)
 }
 
-const foreignURL = "https://ehr.example/fhir/StructureDefinition/inbox"
+var fhirTypes = map[callback.ResourceType]fhirWords{
+	callback.TaskResource: {
+		statuses: map[callback.ItemStatus]string{callback.ItemOpen: "accepted", callback.ItemInProgress: "in-progress", callback.ItemOnHold: "on-hold",
+			callback.ItemDone: "completed", callback.ItemCancelled: "cancelled", callback.ItemRejected: "rejected",
+			callback.ItemFailed: "failed", callback.ItemVoid: "entered-in-error"},
+		outcome: "businessStatus", owner: "owner", note: "note", person: "for", priority: true,
+		foreign: func(r object) {
+			add(r, "input", object{"type": object{"text": foreignText}, "valueInteger": 7})
+			add(r, "output", object{"type": object{"text": foreignText}, "valueString": "sent"})
+			r["statusReason"] = object{"text": foreignText, "coding": []any{object{"system": foreignURL, "code": "F"}}}
+		},
+	},
+	callback.CommunicationResource: {
+		statuses: map[callback.ItemStatus]string{callback.ItemInProgress: "in-progress", callback.ItemOnHold: "on-hold",
+			callback.ItemDone: "completed", callback.ItemCancelled: "stopped", callback.ItemVoid: "entered-in-error"},
+		outcome: "statusReason", owner: "recipient", ownerIsList: true, note: "note", person: "subject", priority: true,
+		foreign: func(r object) {
+			add(r, "category", object{"text": foreignText})
+			add(r, "about", object{"display": foreignText})
+			add(r, "recipient", object{"display": foreignText})
+			r["medium"] = []any{object{"text": foreignText}}
+		},
+	},
+	callback.ServiceRequestResource: {
+		statuses: map[callback.ItemStatus]string{callback.ItemOnHold: "on-hold", callback.ItemDone: "completed",
+			callback.ItemCancelled: "revoked", callback.ItemVoid: "entered-in-error"},
+		owner: "performer", ownerIsList: true, note: "note", person: "subject", priority: true,
+		foreign: func(r object) {
+			add(r, "category", object{"text": foreignText})
+			add(r, "supportingInfo", object{"display": foreignText})
+			add(r, "performer", object{"display": foreignText})
+			r["patientInstruction"] = foreignText
+		},
+	},
+	callback.DocumentReferenceResource: {
+		statuses: map[callback.ItemStatus]string{callback.ItemDone: "superseded", callback.ItemVoid: "entered-in-error"},
+		person:   "subject",
+		foreign: func(r object) {
+			add(r, "category", object{"text": foreignText})
+			r["context"] = object{"related": []any{object{"display": foreignText}}, "facilityType": object{"text": foreignText}}
+			r["securityLabel"] = []any{object{"text": foreignText}}
+		},
+	},
+}
 
-// Change edits a Task.
+const (
+	foreignURL  = "https://ehr.example/fhir/StructureDefinition/inbox"
+	foreignText = "folder <7> & \"more\""
+)
+
+// Change edits an item.
 func (f FHIRStaff) Change(t testing.TB, item callback.Item, c Change) {
 	t.Helper()
-	f.change(t, "Task/"+item.ID, func(r object) {
+	words := fhirTypes[item.Type]
+	f.change(t, string(item.Type)+"/"+item.ID, func(r object) {
 		if c.Status != "" {
-			r["status"] = taskStatuses[c.Status]
+			r["status"] = words.statuses[c.Status]
 		}
-		if c.Outcome != "" {
-			r["businessStatus"] = object{"text": string(c.Outcome)}
+		if c.Outcome != "" && words.outcome != "" {
+			r[words.outcome] = object{"text": string(c.Outcome)}
 		}
-		if c.Owner != "" {
-			r["owner"] = object{"display": c.Owner}
+		if owner := (object{"display": c.Owner}); c.Owner != "" && words.owner != "" {
+			r[words.owner] = owner
+			if words.ownerIsList {
+				r[words.owner] = []any{owner}
+			}
 		}
-		if c.Priority != "" {
+		if c.Priority != "" && words.priority {
 			r["priority"] = string(c.Priority)
 		}
-		if c.Note != "" {
-			add(r, "note", object{"authorString": "Dr. Ng", "time": time.Now().UTC().Format(time.RFC3339), "text": c.Note})
+		if c.Note != "" && words.note != "" {
+			add(r, words.note, object{"authorString": "Dr. Ng", "time": time.Now().UTC().Format(time.RFC3339), "text": c.Note})
 		}
 		if c.Patient != "" {
-			r["for"] = object{"reference": "Patient/" + c.Patient}
+			r[words.person] = object{"reference": "Patient/" + c.Patient}
 		}
 		if c.Foreign {
-			add(r, "extension", object{"url": foreignURL, "valueString": "folder <7> & \"more\""})
-			add(r, "identifier", object{"system": foreignURL, "value": "4711"})
-			add(r, "input", object{"type": object{"text": "form"}, "valueInteger": 7})
-			add(r, "output", object{"type": object{"text": "letter"}, "valueString": "sent"})
-			r["statusReason"] = object{"text": "see the folder", "coding": []any{object{"system": foreignURL, "code": "F"}}}
+			add(r, "extension", object{"url": foreignURL, "valueString": foreignText})
+			add(r, "identifier", object{"system": foreignURL, "value": foreignText})
+			words.foreign(r)
 		}
 	})
 }
 
-// Foreign returns what Change had set with Foreign, as canonical JSON.
+// Foreign returns, as canonical JSON, each element of the resource that holds the
+// words which Change had written with Foreign.
 func (f FHIRStaff) Foreign(t testing.TB, item callback.Item) string {
 	t.Helper()
-	r := f.do(t, http.MethodGet, "Task/"+item.ID, nil)
-	theirs := func(name string, is func(object) bool) (list []any) {
-		all, _ := r[name].([]any)
-		for _, v := range all {
-			if o, ok := v.(object); ok && is(o) {
-				list = append(list, o)
+	theirs := object{}
+	for name, value := range f.do(t, http.MethodGet, string(item.Type)+"/"+item.ID, nil) {
+		list, many := value.([]any)
+		if !many {
+			list = []any{value}
+		}
+		var kept []any
+		for _, v := range list {
+			if raw := marshal(t, v); bytes.Contains(raw, marshal(t, foreignText)) {
+				kept = append(kept, v)
 			}
 		}
-		return list
-	}
-	typed := func(words ...string) func(object) bool {
-		return func(o object) bool {
-			kind, _ := o["type"].(object)
-			text, _ := kind["text"].(string)
-			return slices.Contains(words, text)
+		if kept != nil {
+			theirs[name] = kept
 		}
 	}
-	out, err := json.Marshal(object{
-		"extension":    theirs("extension", func(o object) bool { return o["url"] == foreignURL }),
-		"identifier":   theirs("identifier", func(o object) bool { return o["system"] == foreignURL }),
-		"input":        theirs("input", typed("form")),
-		"output":       theirs("output", typed("letter")),
-		"statusReason": r["statusReason"],
-		"intent":       r["intent"],
-		"authoredOn":   r["authoredOn"],
-	})
+	if len(theirs) == 0 {
+		return ""
+	}
+	return string(marshal(t, theirs))
+}
+
+func marshal(t testing.TB, v any) []byte {
+	t.Helper()
+	raw, err := json.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(out)
+	return raw
 }
 
 // Delete removes an item.

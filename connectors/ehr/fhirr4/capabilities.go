@@ -2,6 +2,7 @@ package fhirr4
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,18 +45,17 @@ func (c *Connector) metadata(ctx context.Context) (fhir.Capabilities, error) {
 	return known, nil
 }
 
-// conditionalCreate reports whether the server promises to honour If-None-Exist
-// for a type. A server that refuses to say promises nothing; one that cannot be
-// reached would not take the create either.
-func (c *Connector) conditionalCreate(ctx context.Context, t callback.ResourceType) (bool, error) {
-	m, err := c.metadata(ctx)
+// known returns what the server says about itself, and false where it refuses to say
+// anything. One that cannot be reached is an error: it would not take a write either.
+func (c *Connector) known(ctx context.Context) (m fhir.Capabilities, told bool, err error) {
+	m, err = c.metadata(ctx)
 	switch fault.Of(err) {
 	case "":
-		return m.Resources[string(t)].ConditionalCreate, nil
+		return m, true, nil
 	case fault.Permanent, fault.NotFound, fault.Unauthorized:
-		return false, nil
+		return fhir.Capabilities{}, false, nil
 	default:
-		return false, err
+		return fhir.Capabilities{}, false, err
 	}
 }
 
@@ -65,33 +65,20 @@ func (c *Connector) Capabilities(ctx context.Context) (callback.Capabilities, er
 	if err != nil {
 		return callback.Capabilities{}, err
 	}
-	task, appt, patient := m.Resources["Task"], m.Resources["Appointment"], m.Resources["Patient"]
-	apptSearch, patientSearch := m.Can("Appointment", "search-type"), m.Can("Patient", "search-type")
+	patient := m.Resources["Patient"]
+	patientSearch := m.Can("Patient", "search-type")
 	caps := callback.Capabilities{
 		Software:        strings.TrimSpace(m.Software + " " + m.SoftwareVersion),
-		Rungs:           []callback.Rung{c.taskRung(m)},
+		Rungs:           c.rungs(m),
 		Proposal:        c.proposal(m),
-		ItemFeed:        m.Can("Task", "search-type"),
-		AppointmentFeed: apptSearch,
+		ItemFeed:        len(c.fed(m)) > 0,
+		AppointmentFeed: m.Can("Appointment", "search-type"),
 		PatientByID:     m.Can("Patient", "read"),
 		PatientByName:   patientSearch && offers(patient, "name") && offers(patient, "birthdate"),
 		PatientByPhone:  patientSearch && offers(patient, "phone"),
 	}
-	caps.Missing = c.missing(caps, task, appt)
+	caps.Missing = append(c.rungNotes(caps), c.missing(caps, m)...)
 	return caps, nil
-}
-
-func (c *Connector) taskRung(m fhir.Capabilities) callback.Rung {
-	task := m.Resources["Task"]
-	create, update := m.Can("Task", "create"), m.Can("Task", "update")
-	r := callback.Rung{Type: callback.TaskResource, Assign: create, DueDate: create, Close: update, Comment: update,
-		ReadBack:          m.Can("Task", "read"),
-		MarkerSearch:      m.Can("Task", "search-type") && offers(task, "identifier"),
-		ConditionalCreate: task.ConditionalCreate}
-	if !create {
-		r.Refused = "Task cannot be created"
-	}
-	return r
 }
 
 // proposal says what can be done with proposed appointments.
@@ -116,23 +103,26 @@ func offers(r fhir.ResourceCapability, param string) bool {
 }
 
 // missing says to the operator what does not work here, and what follows from it.
-func (c *Connector) missing(caps callback.Capabilities, task, appt fhir.ResourceCapability) []string {
+func (c *Connector) missing(caps callback.Capabilities, m fhir.Capabilities) []string {
 	var list []string
 	say := func(is bool, text string) {
 		if is {
 			list = append(list, text)
 		}
 	}
-	rung := caps.On(callback.TaskResource)
-	say(!rung.Usable(), "Task cannot be created: no work item can be filed in this EHR")
-	say(!rung.Close, "Task cannot be updated: work items are filed and never change")
-	say(!rung.ReadBack, "Task cannot be read: what staff do with a work item is not seen")
-	say(!rung.MarkerSearch, "Task cannot be searched by identifier: after a lost answer a work item may be filed twice")
-	say(!rung.ConditionalCreate, "Task has no conditional create: Ringback searches before it files")
-	say(!caps.ItemFeed, "Task cannot be searched: changes by staff are seen only when Ringback edits an item")
+	rung := caps.RungFor(true)
+	name := string(rung.Type)
+	if filed := rung.Type != callback.Worklist; filed {
+		say(!rung.Close, name+" cannot be updated: work items are filed and never change")
+		say(!rung.ReadBack, name+" cannot be read back: what staff do with a work item is not seen")
+		say(!rung.MarkerSearch, name+" cannot be searched by identifier: after a lost answer nobody can tell whether a work item arrived")
+		say(!rung.ConditionalCreate && rung.MarkerSearch, name+" has no conditional create: Ringback searches before it files")
+		fed := slices.Contains(c.fed(m), rung.Type)
+		say(rung.ReadBack && !fed, name+" cannot be searched by time of change: each open item is read by itself")
+		say(fed && !m.Searches(name, "_lastUpdated"), name+" does not list the search parameter _lastUpdated: if it is ignored, every poll reads all work items")
+	}
 	say(!caps.AppointmentFeed, "Appointment cannot be searched: booked visits close nothing")
-	say(caps.ItemFeed && !offers(task, "_lastUpdated"), "Task does not list the search parameter _lastUpdated: if it is ignored, every poll reads all work items")
-	say(caps.AppointmentFeed && !offers(appt, "_lastUpdated"), "Appointment does not list the search parameter _lastUpdated: if it is ignored, every poll reads all appointments")
+	say(caps.AppointmentFeed && !m.Searches("Appointment", "_lastUpdated"), "Appointment does not list the search parameter _lastUpdated: if it is ignored, every poll reads all appointments")
 	say(!caps.Proposal.Usable(), caps.Proposal.Refused+": visits are not proposed")
 	say(!caps.PatientByID, "Patient cannot be read by id")
 	say(!caps.PatientByName, "Patient cannot be searched by name and birth date")

@@ -33,6 +33,22 @@ page_size: 50
 appointment_horizon: 48h
 search_by_post: false
 insecure_http: true
+rung: communication
+file_again: true
+no_marker_search: true
+guard: if-unmodified-since
+communication:
+  form: message
+  sender: Practitioner/1
+  recipient: Group/2
+  category: {system: urn:c, code: notification, text: Note}
+  payload: attachment
+  marker: topic
+  state_extension: https://ehr.example/state
+  priorities: [routine, urgent]
+  needs_patient: true
+service_request: {code: {text: Call}, category: {code: x}, requester: Practitioner/1, performer: Organization/3}
+document_reference: {type: {system: urn:t, code: letter}, author: Device/4, needs_patient: false}
 `
 	if err := decode(file)(&cfg); err != nil {
 		t.Fatal(err)
@@ -42,7 +58,14 @@ insecure_http: true
 			ClientSecretFile: "/run/secrets/ehr", Scopes: []string{"system/Task.cruds"}, Style: "form"},
 		Owners:              map[string]string{"front-desk": "Organization/12", "billing": "CareTeam/b"},
 		ProposedMeansBooked: true, Timeout: 10 * time.Second, MaxPerSecond: 2.5, MRNSystem: "urn:mrn", PageSize: 50,
-		AppointmentHorizon: 48 * time.Hour, InsecureHTTP: true}
+		AppointmentHorizon: 48 * time.Hour, InsecureHTTP: true,
+		RungConfig: fhirr4.RungConfig{Rung: "communication", FileAgain: true, NoMarkerSearch: true, Guard: "if-unmodified-since",
+			Communication: fhirr4.CommunicationConfig{Form: "message", Sender: "Practitioner/1", Recipient: "Group/2",
+				Category: fhirr4.Coded{System: "urn:c", Code: "notification", Text: "Note"}, Payload: "attachment", Marker: "topic",
+				StateExtension: "https://ehr.example/state", Priorities: []string{"routine", "urgent"}, NeedsPatient: true},
+			ServiceRequest: fhirr4.ServiceRequestConfig{Code: fhirr4.Coded{Text: "Call"}, Category: fhirr4.Coded{Code: "x"},
+				Requester: "Practitioner/1", Performer: "Organization/3"},
+			DocumentReference: fhirr4.DocumentConfig{Type: fhirr4.Coded{System: "urn:t", Code: "letter"}, Author: "Device/4"}}}
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("%+v", cfg)
 	}
@@ -96,7 +119,7 @@ func TestEveryKindOfLogin(t *testing.T) {
 
 // TestAllFaultsAreListed: an operator corrects a file once, not seven times.
 func TestAllFaultsAreListed(t *testing.T) {
-	_, err := fhirr4.New(settings(t), fhirr4.Config{
+	_, err := fhirr4.New(settings(t), fhirr4.Config{RungConfig: fhirr4.Default().RungConfig,
 		Auth:    fhirr4.Auth{Kind: "basic", TokenEnv: "T", Style: "header"},
 		Owners:  map[string]string{"a": "Group/1", "b": "Organization/1", "c": "Organization/1", "": "CareTeam/1", "d": "CareTeam/../1"},
 		Timeout: -1, MaxPerSecond: -1, PageSize: 5000, AppointmentHorizon: -1})
@@ -118,6 +141,19 @@ func TestAllFaultsAreListed(t *testing.T) {
 		want   string
 	}{
 		{func(c *fhirr4.Config) { c.Auth.Kind = "jwt" }, "auth.kind"},
+		{func(c *fhirr4.Config) { c.Rung = "patient-case" }, "rung: "},
+		{func(c *fhirr4.Config) { c.Guard = "etag" }, "guard: "},
+		{func(c *fhirr4.Config) { c.Communication.Form = "letter" }, "communication.form"},
+		{func(c *fhirr4.Config) { c.Communication.Payload = "pdf" }, "communication.payload"},
+		{func(c *fhirr4.Config) { c.Communication.Marker = "note" }, "communication.marker"},
+		{func(c *fhirr4.Config) { c.Communication.Priorities = []string{"high"} }, "communication.priorities"},
+		{func(c *fhirr4.Config) { c.Communication.StateExtension = "https://ehr.example/state" }, "form message"},
+		{func(c *fhirr4.Config) { c.Communication.Recipient = "front desk" }, "communication.recipient"},
+		{func(c *fhirr4.Config) { c.Communication.Sender = "Group/1" }, "communication.sender"},
+		{func(c *fhirr4.Config) { c.ServiceRequest.Performer = "Group/1" }, "service_request.performer"},
+		{func(c *fhirr4.Config) { c.ServiceRequest.Requester = "CareTeam/1" }, "service_request.requester"},
+		{func(c *fhirr4.Config) { c.DocumentReference.Author = "Practitioner/.." }, "document_reference.author"},
+		{func(c *fhirr4.Config) { c.DocumentReference.Type.System = "urn:t" }, "document_reference.type"},
 		{func(c *fhirr4.Config) { c.BaseURL = "http://ehr.example/fhir" }, "plain http"},
 		{func(c *fhirr4.Config) { c.BaseURL = "ehr.example" }, "base_url"},
 		{func(c *fhirr4.Config) {

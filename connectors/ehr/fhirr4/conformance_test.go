@@ -3,8 +3,10 @@ package fhirr4_test
 import (
 	"testing"
 
+	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/connectors/ehr"
 	"github.com/ringback-health/ringback/connectors/ehr/ehrtest"
+	"github.com/ringback-health/ringback/connectors/ehr/fhirr4"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/sandbox"
 )
@@ -94,4 +96,48 @@ func TestConformanceWithALaggingIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	ehrtest.Exercise(t, fixture(base, nil))
+}
+
+// lower are settings with which each rung below Task can be filed in an EHR that has
+// no rules of its own.
+func lower(cfg *fhirr4.Config, rung callback.ResourceType) {
+	switch rung {
+	case callback.CommunicationResource:
+		cfg.Rung, cfg.Communication.Recipient = "communication", "Group/front-desk"
+		cfg.Owners["front-desk"] = "Group/desk"
+	case callback.ServiceRequestResource:
+		cfg.Rung, cfg.ServiceRequest.Code = "service-request", fhirr4.Coded{Text: "Call the patient back"}
+		cfg.Owners["front-desk"] = "Organization/desk"
+	case callback.DocumentReferenceResource:
+		cfg.Rung, cfg.DocumentReference.Type = "document-reference", fhirr4.Coded{System: "http://loinc.org", Code: "34748-4"}
+	default: // a Task needs none
+	}
+}
+
+// TestConformanceOfLowerRungs: in an EHR without Tasks, with and without conditional
+// create.
+func TestConformanceOfLowerRungs(t *testing.T) {
+	for _, rung := range []callback.ResourceType{callback.CommunicationResource, callback.ServiceRequestResource, callback.DocumentReferenceResource} {
+		t.Run(string(rung), func(t *testing.T) {
+			for name, o := range map[string]sandbox.Options{
+				"alone":                              {Types: []string{"Patient", "Practitioner", "Appointment", string(rung)}},
+				"beside Task, strict, unconditional": {Types: append(sandbox.StandardTypes(), "ServiceRequest", "DocumentReference"), NoConditionalCreate: true, Strict: true},
+			} {
+				t.Run(name, func(t *testing.T) {
+					_, base := serve(t, o)
+					ehrtest.Exercise(t, fixture(base, func(f *ehrtest.Fixture) {
+						f.Rung, f.Words = rung, ehrtest.FHIRWords[rung]
+						f.Connect = func(t *testing.T, to string, pageSize int) ehr.Connector {
+							cfg := config(to)
+							lower(&cfg, rung)
+							if pageSize > 0 {
+								cfg.PageSize = pageSize
+							}
+							return connect(t, cfg)
+						}
+					}))
+				})
+			}
+		})
+	}
 }

@@ -16,38 +16,68 @@ import (
 	"github.com/ringback-health/ringback/mapping"
 )
 
-// Changes searches by modification time, oldest first. The baseline is all work
-// items of callbacks, and all appointments from the horizon on.
+// Changes searches by modification time, oldest first, one type of resource after the
+// other. The baseline is all work items of callbacks, and all appointments from the
+// horizon on.
 func (c *Connector) Changes(ctx context.Context, f callback.Feed, since time.Time) iter.Seq2[[]byte, error] {
-	params := url.Values{"_sort": {"_lastUpdated"}, "_count": {strconv.Itoa(c.cfg.PageSize)}}
-	resource := callback.TaskResource
-	switch f {
-	case callback.FeedItems:
-		params.Set("code", mapping.SystemTaskKind+"|"+mapping.KindCallback)
-	case callback.FeedAppointments:
-		resource = callback.AppointmentResource
-		if since.IsZero() {
-			params.Set("date", "ge"+c.today(c.cfg.AppointmentHorizon))
+	return func(yield func([]byte, error) bool) {
+		resources, err := c.sources(ctx, f)
+		if err != nil {
+			yield(nil, err)
+			return
 		}
+		for _, t := range resources {
+			for page, err := range c.fhir.Search(ctx, string(t), c.changed(t, since)) {
+				if !yield(page.Body, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// sources are the types of resources that a feed is made of. Of a server that hides
+// /metadata it is not known which it can search.
+func (c *Connector) sources(ctx context.Context, f callback.Feed) ([]callback.ResourceType, error) {
+	switch f {
+	case callback.FeedAppointments:
+		return []callback.ResourceType{callback.AppointmentResource}, nil
+	case callback.FeedItems:
 	default:
-		return func(yield func([]byte, error) bool) { yield(nil, noFeed(f)) }
+		return nil, fault.New(fault.Permanent, "read feed", fmt.Sprintf("there is no feed %q", f))
+	}
+	m, told, err := c.known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resources := c.fed(m)
+	switch {
+	case !told:
+		return []callback.ResourceType{callback.TaskResource}, nil
+	case len(resources) == 0:
+		return nil, fault.New(fault.Permanent, "read feed", "this EHR cannot search work items by time of change").
+			WithHint("each open item is read by itself, where it can be read")
+	}
+	return resources, nil
+}
+
+// changed are the parameters that ask for what has changed.
+func (c *Connector) changed(t callback.ResourceType, since time.Time) url.Values {
+	params := url.Values{"_sort": {"_lastUpdated"}, "_count": {strconv.Itoa(c.cfg.PageSize)}}
+	switch ours := mapping.SystemTaskKind + "|" + mapping.KindCallback; {
+	case t == callback.TaskResource:
+		params.Set("code", ours)
+	case t != callback.AppointmentResource:
+		params.Set("category", ours)
+	case since.IsZero():
+		params.Set("date", "ge"+c.today(c.cfg.AppointmentHorizon))
 	}
 	if !since.IsZero() {
 		// To the second, rounded down: finer times are cut off by some servers, and
 		// reading something twice is harmless.
 		params.Set("_lastUpdated", "ge"+since.UTC().Format("2006-01-02T15:04:05Z"))
 	}
-	return func(yield func([]byte, error) bool) {
-		for page, err := range c.fhir.Search(ctx, string(resource), params) {
-			if !yield(page.Body, err) {
-				return
-			}
-		}
-	}
-}
-
-func noFeed(f callback.Feed) error {
-	return fault.New(fault.Permanent, "read feed", fmt.Sprintf("there is no feed %q", f))
+	return params
 }
 
 // Interpret reads a page. What does not belong to the feed is passed over in
@@ -79,8 +109,8 @@ func (c *Connector) entry(f callback.Feed, e fhir.Entry, into *callback.Changes)
 		return e.Err.Error()
 	case e.ResourceType == "OperationOutcome":
 		return warning(e)
-	case f == callback.FeedItems && e.ResourceType == "Task":
-		return c.taskEntry(e, into)
+	case f == callback.FeedItems && slices.Contains(filed, callback.ResourceType(e.ResourceType)):
+		return c.itemEntry(e, into)
 	case f == callback.FeedAppointments && e.ResourceType == "Appointment":
 		a, err := mapping.Appointment(e.Resource, c.site)
 		if err != nil {
@@ -94,13 +124,13 @@ func (c *Connector) entry(f callback.Feed, e fhir.Entry, into *callback.Changes)
 	return ""
 }
 
-func (c *Connector) taskEntry(e fhir.Entry, into *callback.Changes) string {
+func (c *Connector) itemEntry(e fhir.Entry, into *callback.Changes) string {
 	item, err := mapping.Item(e.Resource, c.site)
 	if err != nil {
 		return err.Error()
 	}
 	if len(item.Markers) == 0 {
-		return "" // a server that ignores "code" sends the whole inbox
+		return "" // a server that ignores "code" or "category" sends the whole inbox
 	}
 	into.Items = append(into.Items, item)
 	if item.State.Status == "" {

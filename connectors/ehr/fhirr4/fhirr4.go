@@ -22,7 +22,7 @@ import (
 func Kind() ehr.Kind {
 	return ehr.Kind{
 		Name: "fhirr4",
-		What: "any FHIR R4 server that takes Tasks and searches by modification time",
+		What: "any FHIR R4 server that takes Tasks, or the next best, and searches by modification time",
 		New: func(s ehr.Settings, decode ehr.Decode) (ehr.Connector, error) {
 			cfg := Default()
 			if err := decode(&cfg); err != nil {
@@ -37,6 +37,7 @@ func Kind() ehr.Kind {
 type Connector struct {
 	cfg   Config
 	site  mapping.Site
+	auth  rest.Authenticator // nil: none
 	rest  *rest.Client
 	fhir  *fhir.Client
 	clock clock.Clock
@@ -51,17 +52,22 @@ func New(s ehr.Settings, cfg Config) (*Connector, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	auth, authErr := cfg.authenticator(s)
-	r, err := rest.New(rest.Config{BaseURL: cfg.BaseURL, Auth: auth, Timeout: cfg.Timeout,
-		MaxPerSecond: cfg.MaxPerSecond, AllowHTTP: cfg.InsecureHTTP})
+	auth, headers, authErr := cfg.credentials(s)
+	r, err := rest.New(rest.Config{BaseURL: cfg.BaseURL, Auth: auth, Headers: headers, Timeout: cfg.Timeout,
+		MaxPerSecond: cfg.MaxPerSecond, Gate: s.Gate, AllowHTTP: cfg.InsecureHTTP, Logger: s.Logger, Clock: s.Clock})
 	if err := errors.Join(authErr, err); err != nil {
 		return nil, err
 	}
-	return &Connector{
-		cfg: cfg, rest: r, fhir: fhir.NewClient(r), clock: clock.System{}, caps: newCapabilityCache(),
+	c := &Connector{
+		cfg: cfg, auth: auth, rest: r, fhir: fhir.NewClient(r), clock: clock.System{}, caps: newCapabilityCache(),
 		site: mapping.Site{Clinic: s.Clinic, EHR: s.ID, BaseURL: r.BaseURL(), Zone: s.Zone, Region: s.Region,
 			Owners: cfg.Owners, ProposedMeansBooked: cfg.ProposedMeansBooked},
-	}, nil
+	}
+	cfg.rules(&c.site)
+	if s.Clock != nil {
+		c.clock = s.Clock
+	}
+	return c, nil
 }
 
 // Close gives up idle connections.
@@ -74,6 +80,10 @@ const maxFound = 20
 // Find searches by identifier. Servers that do not know the parameter answer with
 // everything they have, so each answer is looked at, and the search is bounded.
 func (c *Connector) Find(ctx context.Context, t callback.ResourceType, m callback.Marker) ([]callback.Item, error) {
+	if t == callback.CommunicationResource && c.cfg.Communication.Marker != string(mapping.MarkerIdentifier) {
+		return nil, fault.New(fault.Permanent, "search "+string(t), "our marker stands in its "+c.cfg.Communication.Marker+", which cannot be searched").
+			WithHint("look for it in the EHR")
+	}
 	params := url.Values{"identifier": {callback.MarkerSystem + "|" + string(m)}, "_count": {strconv.Itoa(maxFound)}}
 	var found []callback.Item
 	for page, err := range c.fhir.Search(ctx, string(t), params, fhir.MaxPages(maxFound)) {
@@ -115,19 +125,20 @@ func older(a, b callback.Item) int {
 	return strings.Compare(a.ID, b.ID)
 }
 
-// Create files the Task or proposes the Appointment.
+// Create files the work item or proposes the Appointment.
 func (c *Connector) Create(ctx context.Context, w callback.WorkItem) (callback.Item, error) {
 	t := w.Link.Type
 	op := "create " + string(t)
-	body, err := c.resource(w)
+	body, err := mapping.Resource(w, c.site)
 	if err != nil {
 		return callback.Item{}, unmappable(op, err)
 	}
 	condition := ""
-	promised, err := c.conditionalCreate(ctx, t)
+	m, _, err := c.known(ctx)
 	if err != nil {
 		return callback.Item{}, err
 	}
+	promised := c.on(m, t).ConditionalCreate
 	if promised {
 		condition = url.Values{"identifier": {callback.MarkerSystem + "|" + string(w.Link.Marker())}}.Encode()
 	}
@@ -139,9 +150,17 @@ func (c *Connector) Create(ctx context.Context, w callback.WorkItem) (callback.I
 	if err != nil {
 		return callback.Item{}, err
 	}
-	item, err := c.stored(ctx, op, t, written)
+	if written.Existing {
+		body = nil // what it holds is not what was sent
+	}
+	item, err := c.stored(ctx, op, t, written, body)
 	item.Found = written.Existing
 	return item, err
+}
+
+// on is what can be done with resources of a type.
+func (c *Connector) on(m fhir.Capabilities, t callback.ResourceType) callback.Rung {
+	return callback.Capabilities{Rungs: c.rungs(m), Proposal: c.proposal(m)}.On(t)
 }
 
 // Read returns the resource as it is now.
@@ -150,7 +169,11 @@ func (c *Connector) Read(ctx context.Context, t callback.ResourceType, id string
 	if err != nil {
 		return callback.Item{}, err
 	}
-	return c.item("read "+string(t), raw, id, meta.VersionID)
+	item, err := c.item("read "+string(t), raw, id, meta.VersionID)
+	if item.UpdatedAt.IsZero() {
+		item.UpdatedAt = meta.LastUpdated
+	}
+	return item, err
 }
 
 // Edit writes what differs, guarded by the version that was read.
@@ -160,56 +183,74 @@ func (c *Connector) Edit(ctx context.Context, current callback.Item, w callback.
 	if current.Type != t || current.ID == "" || len(current.Raw) == 0 {
 		return callback.Item{}, fault.New(fault.Permanent, op, "an edit starts from the resource as it was read")
 	}
-	edit := mapping.EditTask
-	if t == callback.AppointmentResource {
-		edit = mapping.EditProposal
-	}
-	body, changed, err := edit(current.Raw, w, c.site)
+	body, changed, err := mapping.Edit(current.Raw, w, c.site)
 	if err != nil {
 		return callback.Item{}, unmappable(op, err)
 	}
 	if !changed {
 		return current, nil
 	}
-	guard := current.Version
-	if strings.HasPrefix(guard, mapping.HashedVersion) {
-		guard = "" // the server does not version; there is nothing to guard by
-	}
-	written, err := c.fhir.Update(ctx, string(t), current.ID, body, guard)
+	m, told, err := c.known(ctx)
 	if err != nil {
 		return callback.Item{}, err
 	}
-	return c.stored(ctx, op, t, written)
+	var written fhir.Written
+	switch {
+	case !told || m.Can(string(t), "update"):
+		written, err = c.fhir.Update(ctx, string(t), current.ID, body, c.guard(current))
+	case m.CanPatch(string(t)):
+		written, err = c.patch(ctx, op, current, body)
+	default:
+		return current, nil // it stays as it was filed
+	}
+	if err != nil {
+		return callback.Item{}, err
+	}
+	return c.stored(ctx, op, t, written, nil)
 }
 
-// resource maps the callback to the resource its link is for.
-func (c *Connector) resource(w callback.WorkItem) ([]byte, error) {
-	if w.Link.Type == callback.AppointmentResource {
-		a, err := mapping.Proposal(w, c.site)
-		if err != nil {
-			return nil, err
-		}
-		return a.MarshalJSON()
-	}
-	task, err := mapping.Task(w, c.site)
+// patch sends only the members that differ.
+func (c *Connector) patch(ctx context.Context, op string, current callback.Item, body []byte) (fhir.Written, error) {
+	patch, err := fhir.PatchOf(current.Raw, body)
 	if err != nil {
-		return nil, err
+		return fhir.Written{}, unreadable(op, err)
 	}
-	return task.MarshalJSON()
+	return c.fhir.Patch(ctx, string(current.Type), current.ID, patch, c.guard(current))
+}
+
+// guard keeps an edit from writing over a change since current was read. Where the
+// server gave neither version nor time, there is nothing to guard by.
+func (c *Connector) guard(current callback.Item) fhir.Guard {
+	versioned := !strings.HasPrefix(current.Version, mapping.HashedVersion)
+	switch {
+	case c.cfg.Guard == guardIfMatch && versioned:
+		return fhir.Guard{Version: current.Version}
+	case c.cfg.Guard == guardIfUnmodified:
+		return fhir.Guard{Unmodified: current.UpdatedAt}
+	default:
+		return fhir.Guard{}
+	}
 }
 
 // stored returns a resource after a write. A server that does not send it back is
-// asked for it; when that fails the write has happened all the same.
-func (c *Connector) stored(ctx context.Context, op string, t callback.ResourceType, w fhir.Written) (callback.Item, error) {
+// asked for it. When that fails, it holds what was sent where it is new, and nobody
+// knows what it holds where it is not: sent is nil then.
+func (c *Connector) stored(ctx context.Context, op string, t callback.ResourceType, w fhir.Written, sent []byte) (callback.Item, error) {
 	if w.Body != nil {
 		return c.item(op, w.Body, w.ID, w.Version)
 	}
 	item, err := c.Read(ctx, t, w.ID)
-	if err != nil {
+	if err == nil {
+		return item, nil
+	}
+	if sent == nil {
 		return callback.Item{}, fault.New(fault.Ambiguous, op, "it was written and could not be read back").
 			WithHint("search for the marker before sending again").WithAfter(fault.After(err)).Because(err)
 	}
-	return item, nil
+	if item, err = c.item(op, sent, w.ID, w.Version); err == nil {
+		item.UpdatedAt = w.LastUpdated
+	}
+	return item, err
 }
 
 // item reads a resource; id and version are what the server said beside it.
