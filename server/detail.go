@@ -35,7 +35,7 @@ type (
 		Note                     string
 	}
 	entryView struct {
-		At                   moment
+		At, InEHR            moment
 		What, By, Detail, To string
 		Note                 string
 	}
@@ -84,6 +84,9 @@ func (s *Server) detailOf(r callback.Record) detailView {
 	for i := len(r.Timeline) - 1; i >= 0; i-- {
 		e := r.Timeline[i]
 		one := entryView{At: at(e.At), What: words(e.Kind), By: actorText(e.By), Detail: e.Detail, Note: e.Note.Reveal()}
+		if !e.EHRAt.IsZero() {
+			one.InEHR = at(e.EHRAt)
+		}
 		if e.From != e.To {
 			one.To = words(e.To)
 		}

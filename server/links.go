@@ -9,7 +9,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/ringback-health/ringback/callback"
-	"github.com/ringback-health/ringback/internal/redact"
 )
 
 type (
@@ -27,6 +26,10 @@ type (
 		ID   string `path:"id" maxLength:"200" doc:"The link's link_id"`
 		Body DiscardRequest
 	}
+	editInput struct {
+		ID   string `path:"id" maxLength:"200" doc:"The link's link_id"`
+		Body LinkEdit
+	}
 	linkOutput struct{ Body Link }
 )
 
@@ -37,6 +40,9 @@ func (s *Server) registerLinks() {
 	huma.Register(s.api, s.operation(get, "/v1/links/{id}", "get-link", "Read one link", "", []int{404}, staffOnly...), s.getLink)
 	huma.Register(s.api, s.operation(post, "/v1/links/{id}/retry", "retry-link", "Try again now",
 		"Puts a stuck or discarded link back to work; for any other it only ends the wait before the next try.", []int{404}, staffOnly...), s.retryLink)
+	huma.Register(s.api, s.operation(post, "/v1/links/{id}/edit", "edit-link", "Set right and try again",
+		"Sets right what kept a link from being delivered, or ties it to a resource that a person has found in the EHR, and puts it back to work.",
+		[]int{400, 404, 408, 413, 415}, staffOnly...), s.editLink)
 	huma.Register(s.api, s.operation(post, "/v1/links/{id}/discard", "discard-link", "Give a link up",
 		"Nothing more is sent to the EHR through it; what stands there stays. Discarding again changes nothing.",
 		[]int{400, 404, 408, 413, 415}, staffOnly...), s.discardLink)
@@ -60,23 +66,23 @@ func (s *Server) getLink(ctx context.Context, in *linkInput) (*linkOutput, error
 }
 
 func (s *Server) retryLink(ctx context.Context, in *linkInput) (*linkOutput, error) {
-	return s.changeLink(ctx, in.ID, func(r *callback.Record, l *callback.Link, by callback.Actor, now time.Time) {
-		if l.State == callback.LinkStuck || l.State == callback.LinkDiscarded {
-			l.Retry(now)
-			r.Note(redact.NewText("Try again: "+string(l.Type)+" in "+string(l.EHR)), by, now)
-			return
-		}
-		l.NextAttemptAt = time.Time{}
+	return s.changeLink(ctx, in.ID, func(r *callback.Record, l callback.ID, by callback.Actor, now time.Time) error {
+		return r.RetryLink(l, by, now)
 	})
 }
 
 func (s *Server) discardLink(ctx context.Context, in *discardInput) (*linkOutput, error) {
-	return s.changeLink(ctx, in.ID, func(r *callback.Record, l *callback.Link, by callback.Actor, now time.Time) {
-		if l.State == callback.LinkDiscarded {
-			return
-		}
-		l.Discard(string(in.Body.Reason), now)
-		r.Note(redact.NewText("Given up: "+string(l.Type)+" in "+string(l.EHR)+": "+string(in.Body.Reason)), by, now)
+	return s.changeLink(ctx, in.ID, func(r *callback.Record, l callback.ID, by callback.Actor, now time.Time) error {
+		return r.DiscardLink(l, string(in.Body.Reason), by, now)
+	})
+}
+
+func (s *Server) editLink(ctx context.Context, in *editInput) (*linkOutput, error) {
+	b := in.Body
+	e := callback.LinkEdit{Item: string(b.Item), Chart: b.Chart.Text, Owner: string(b.Owner), Category: callback.Category(b.Category),
+		Priority: callback.Priority(b.Priority), Reason: string(b.Reason)}
+	return s.changeLink(ctx, in.ID, func(r *callback.Record, l callback.ID, by callback.Actor, now time.Time) error {
+		return r.EditLink(l, e, by, now)
 	})
 }
 
@@ -94,19 +100,14 @@ func (s *Server) link(ctx context.Context, id string) (callback.Link, error) {
 
 // changeLink changes a link together with its callback, so that the timeline
 // tells who did it.
-func (s *Server) changeLink(ctx context.Context, id string, apply func(*callback.Record, *callback.Link, callback.Actor, time.Time)) (*linkOutput, error) {
+func (s *Server) changeLink(ctx context.Context, id string, apply func(*callback.Record, callback.ID, callback.Actor, time.Time) error) (*linkOutput, error) {
 	found, err := s.link(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	now := s.clock.Now()
 	r, err := s.ledger.Update(ctx, found.Callback, func(r *callback.Record) error {
-		l := r.Link(found.ID)
-		if l == nil {
-			return callback.ErrNotFound
-		}
-		apply(r, l, who(ctx).actor(), now)
-		return nil
+		return apply(r, found.ID, who(ctx).actor(), now)
 	})
 	if err != nil {
 		return nil, s.problemOf(ctx, "change a link", err)

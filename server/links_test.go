@@ -55,6 +55,15 @@ func TestALinkThatIsStuck(t *testing.T) {
 	}
 	r.post("/v1/links/"+link+"/retry", "").want(http.StatusOK)
 
+	r.post("/v1/links/"+link+"/edit", `{"category":"nonsense"}`).problem(http.StatusUnprocessableEntity).at(t, "body.category")
+	r.post("/v1/links/"+link+"/edit", `{}`).problem(http.StatusUnprocessableEntity)
+	r.post("/v1/links/019c0000-0000-7000-8000-000000000000/edit", `{"item":"t9"}`).problem(http.StatusNotFound)
+	edited := r.post("/v1/links/"+link+"/edit", `{"item":"t9","owner":"billing","priority":"stat","reason":"found in the inbox"}`).want(http.StatusOK).object()
+	after := r.get("/v1/callbacks/" + id).object()
+	if edited["id"] != "t9" || edited["status"] != "synced" || after["owner"] != "billing" || after["priority"] != "stat" {
+		t.Errorf("after edit: %v; %v", edited, after)
+	}
+
 	r.post("/v1/links/"+link+"/discard", `{}`).problem(http.StatusUnprocessableEntity).at(t, "body.reason")
 	gone := r.post("/v1/links/"+link+"/discard", `{"reason":"filed by hand"}`).want(http.StatusOK).object()
 	if gone["status"] != "discarded" || gone["last_error"] != "discarded: filed by hand" {
@@ -70,11 +79,11 @@ func TestALinkThatIsStuck(t *testing.T) {
 			notes = append(notes, e["note"].(string)+" by "+e["by"].(map[string]any)["name"].(string))
 		}
 	}
-	if strings.Join(notes, "|") != "Try again: Task in sandbox by staff|Given up: Task in sandbox: filed by hand by staff" {
+	if strings.Join(notes, "|") != "Try again: Task in sandbox by staff|Set right and tried again: Task in sandbox: found in the inbox by staff|Given up: Task in sandbox: filed by hand by staff" {
 		t.Errorf("the timeline tells %q", notes)
 	}
-	if n := r.wakes.Load(); n != 4 {
-		t.Errorf("the sync was woken %d times, want 4", n)
+	if n := r.wakes.Load(); n != 5 {
+		t.Errorf("the sync was woken %d times, want 5", n)
 	}
 	if one := r.get("/v1/links/" + link).want(http.StatusOK).object(); one["status"] != "discarded" {
 		t.Errorf("reading it alone: %v", one)

@@ -73,12 +73,13 @@ var (
 	descOutcomes  = prometheus.NewDesc("ringback_callbacks_closed", "Closed callbacks by clinic and outcome.", []string{"clinic", "outcome"}, nil)
 	descReview    = prometheus.NewDesc("ringback_callbacks_to_review", "Callbacks that a person has to look at.", []string{"clinic"}, nil)
 	descLagging   = prometheus.NewDesc("ringback_links_lagging", "Links that are due and lag behind their callback; 1000 means that or more.", nil, nil)
+	descFailing   = prometheus.NewDesc("ringback_ehr_failing", "1 for an EHR that does not do its work; there is no line for one that does.", []string{"clinic", "ehr"}, nil)
 	descStuck     = prometheus.NewDesc("ringback_links_stuck", "Links that a person has to decide about; 1000 means that or more.", nil, nil)
 )
 
 // Describe names the metrics.
 func (c *ledgerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descCallbacks, descOutcomes, descReview, descLagging, descStuck} {
+	for _, d := range []*prometheus.Desc{descUp, descCallbacks, descOutcomes, descReview, descLagging, descFailing, descStuck} {
 		ch <- d
 	}
 }
@@ -119,7 +120,17 @@ func (c *ledgerCollector) numbers(ctx context.Context, now time.Time) ([]prometh
 	if err != nil {
 		return nil, err
 	}
-	return append(talliesAsMetrics(tallies), gauge(descLagging, len(lagging)), gauge(descStuck, stuck)), nil
+	troubled, err := c.s.ledger.Troubled(ctx)
+	if err != nil {
+		return nil, err
+	}
+	numbers := talliesAsMetrics(tallies)
+	for _, t := range troubled {
+		if t.Failing() {
+			numbers = append(numbers, prometheus.MustNewConstMetric(descFailing, prometheus.GaugeValue, 1, string(t.Clinic), string(t.EHR)))
+		}
+	}
+	return append(numbers, gauge(descLagging, len(lagging)), gauge(descStuck, stuck)), nil
 }
 
 // countStuck counts stuck links, up to mostCounted.

@@ -101,6 +101,8 @@ type (
 	WantedCategory callback.Category
 	// Priority is how urgent a callback is.
 	Priority callback.Priority
+	// WantedPriority is a priority, or empty to leave it as it is.
+	WantedPriority callback.Priority
 	// LinkState says how a link stands.
 	LinkState callback.LinkState
 )
@@ -131,6 +133,11 @@ func (WantedCategory) Schema(huma.Registry) *huma.Schema {
 
 // Schema lists the priorities.
 func (Priority) Schema(huma.Registry) *huma.Schema { return enumOf(callback.Priorities, false) }
+
+// Schema lists the priorities and the empty one.
+func (WantedPriority) Schema(huma.Registry) *huma.Schema {
+	return enumOf(append(slices.Clone(callback.Priorities), ""), false)
+}
 
 // Schema lists the states of a link.
 func (LinkState) Schema(huma.Registry) *huma.Schema { return enumOf(callback.LinkStates, false) }

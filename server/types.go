@@ -119,6 +119,16 @@ type DiscardRequest struct {
 	Reason Label `json:"reason" minLength:"1" doc:"Why nothing more is sent. It is shown to everybody who sees the link: no patient data"`
 }
 
+// LinkEdit sets right what kept a link from being delivered.
+type LinkEdit struct {
+	Item     Label          `json:"item,omitempty" doc:"Id of the resource in the EHR that the link belongs to, found there by a person"`
+	Chart    Text           `json:"chart,omitzero" maxLength:"200" doc:"Id of the Patient in the EHR that the callback is about"`
+	Owner    Label          `json:"owner,omitempty" doc:"Who has the callback"`
+	Category WantedCategory `json:"category,omitempty" doc:"What the callback is about"`
+	Priority WantedPriority `json:"priority,omitempty"`
+	Reason   Label          `json:"reason,omitempty" doc:"Why, for the timeline: no patient data"`
+}
+
 // Callback is one request from one person that somebody must answer.
 type Callback struct {
 	ID             string     `json:"id" format:"uuid"`
@@ -170,14 +180,15 @@ type Actor struct {
 
 // TimelineEntry is one thing that happened to a callback.
 type TimelineEntry struct {
-	Seq    int64     `json:"seq"`
-	At     time.Time `json:"at"`
-	Kind   string    `json:"kind"`
-	By     Actor     `json:"by"`
-	From   *string   `json:"from" doc:"The state before"`
-	To     *string   `json:"to" doc:"The state after"`
-	Detail *string   `json:"detail"`
-	Note   Text      `json:"note"`
+	Seq    int64      `json:"seq"`
+	At     time.Time  `json:"at"`
+	EHRAt  *time.Time `json:"ehr_at" doc:"When staff did it, by the EHR's clock; null where it does not tell, or nobody did it there"`
+	Kind   string     `json:"kind"`
+	By     Actor      `json:"by"`
+	From   *string    `json:"from" doc:"The state before"`
+	To     *string    `json:"to" doc:"The state after"`
+	Detail *string    `json:"detail"`
+	Note   Text       `json:"note"`
 }
 
 // Attempt is one outbound try to reach the caller.

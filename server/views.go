@@ -99,7 +99,7 @@ func viewActor(a callback.Actor) Actor {
 }
 
 func viewEvent(e callback.Event) TimelineEntry {
-	return TimelineEntry{Seq: e.Seq, At: e.At.UTC(), Kind: string(e.Kind), By: viewActor(e.By),
+	return TimelineEntry{Seq: e.Seq, At: e.At.UTC(), EHRAt: optionalTime(e.EHRAt), Kind: string(e.Kind), By: viewActor(e.By),
 		From: optional(string(e.From)), To: optional(string(e.To)), Detail: optional(e.Detail), Note: Text{e.Note}}
 }
 

@@ -91,8 +91,9 @@ func withLedger(cmd *cobra.Command, do func(ctx context.Context, l ledger) error
 	return do(cmd.Context(), st)
 }
 
-// newConnectors makes the connector of every clinic that has an EHR.
-func newConnectors(cfg config.Config) (map[callback.EHRID]ehr.Connector, error) {
+// newConnectors makes the connector of every clinic that has an EHR. shared is the
+// ledger of a daemon that is not alone; nil: nobody else talks to the EHRs.
+func newConnectors(cfg config.Config, shared callback.Connections) (map[callback.EHRID]ehr.Connector, error) {
 	made := map[callback.EHRID]ehr.Connector{}
 	var errs []error
 	for _, cl := range cfg.Clinics {
@@ -106,6 +107,11 @@ func newConnectors(cfg config.Config) (map[callback.EHRID]ehr.Connector, error) 
 		}
 		settings := ehr.Settings{ID: callback.EHRID(cl.EHR.ID), Clinic: callback.ClinicID(cl.ID), Zone: zone, Region: cl.Region,
 			Secret: cfg.Secret, Path: cfg.Path, SigningKeysFile: cfg.Path(cfg.SigningKeysFile)}
+		if shared != nil {
+			settings.Turns = func(perSecond float64) ehr.Turns {
+				return scheduler.Turns{Ledger: shared, EHR: settings.ID, PerSecond: perSecond}
+			}
+		}
 		c, err := ehrKinds.New(cl.EHR.Connector, settings, cl.EHR.DecodeSettings())
 		if err != nil {
 			errs = append(errs, fmt.Errorf("clinic %s: ehr %s: %w", cl.ID, cl.EHR.ID, err))
@@ -171,7 +177,7 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_
 	if a.ledger, err = store.Open(ctx, opts); err != nil {
 		return nil, err
 	}
-	if a.ehrs, err = newConnectors(cfg); err != nil {
+	if a.ehrs, err = newConnectors(cfg, a.sharedWith(opts)); err != nil {
 		return nil, err
 	}
 	if a.scheduler, err = a.newScheduler(ctx, cfg, p); err != nil {
@@ -186,9 +192,22 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_
 	return a, err
 }
 
+// sharedWith returns the ledger when other daemons may run on it too.
+func (a *app) sharedWith(o store.Options) callback.Connections {
+	if strings.HasPrefix(o.DSN, "sqlite:") {
+		return nil // the job queue admits one daemon only
+	}
+	return a.ledger
+}
+
 func (a *app) newScheduler(ctx context.Context, cfg config.Config, p pace) (*scheduler.Scheduler, error) {
 	o := scheduler.Options{Ledger: a.ledger, Clock: clock.System{}, Logger: a.log,
 		SweepEvery: p.sweep, ResolveEvery: p.resolve, SearchLag: p.settle, IndexLag: p.indexLag}
+	tell, err := newTell(cfg)
+	if err != nil {
+		return nil, err
+	}
+	o.Tell = tell
 	for _, cl := range cfg.Clinics {
 		if cl.EHR == nil {
 			continue
@@ -249,6 +268,9 @@ func (a *app) checks(cfg config.Config) []server.Check {
 		if cl.EHR == nil {
 			continue
 		}
+		checks = append(checks, server.Check{Name: cl.EHR.ID, Probe: func(ctx context.Context) (string, error) {
+			return a.connection(ctx, callback.ClinicID(cl.ID), callback.EHRID(cl.EHR.ID))
+		}})
 		for _, f := range callback.Feeds {
 			checks = append(checks, server.Check{Name: cl.EHR.ID + " " + string(f), Probe: func(ctx context.Context) (string, error) {
 				return a.feedHealth(ctx, callback.ClinicID(cl.ID), callback.EHRID(cl.EHR.ID), f)
@@ -256,6 +278,21 @@ func (a *app) checks(cfg config.Config) []server.Check {
 		}
 	}
 	return checks
+}
+
+// connection says how an EHR answers.
+func (a *app) connection(ctx context.Context, clinic callback.ClinicID, id callback.EHRID) (string, error) {
+	c, err := a.ledger.Connection(ctx, clinic, id)
+	switch {
+	case err != nil:
+		return "", err
+	case c.Failing():
+		return "", fault.New(fault.Retry, "", fmt.Sprintf("does not do its work since %s: %s", c.Since.Format(time.RFC3339), c.Error)).WithHint(c.Hint)
+	case clock.System{}.Now().Before(c.Until):
+		return "asked to wait until " + c.Until.Format(time.RFC3339), nil
+	default:
+		return "answers", nil
+	}
 }
 
 func (a *app) feedHealth(ctx context.Context, clinic callback.ClinicID, id callback.EHRID, f callback.Feed) (string, error) {

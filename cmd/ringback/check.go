@@ -35,7 +35,7 @@ the configuration is wrong.`,
 			if err != nil {
 				return err
 			}
-			ehrs, err := newConnectors(cfg)
+			ehrs, err := newConnectors(cfg, nil)
 			if err != nil {
 				return err
 			}

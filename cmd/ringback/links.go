@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/internal/clock"
+	"github.com/ringback-health/ringback/internal/redact"
 )
 
 func newLinks() *cobra.Command {
@@ -17,10 +19,10 @@ func newLinks() *cobra.Command {
 		Use:   "links",
 		Short: "Look after the deliveries to the EHR",
 		Long: `A link ties a callback to its resource in the EHR. A stuck link needs a person:
-show it to see why and what to do, then retry it, or discard it with a reason.`,
+show it to see why and what to do, then retry it, edit it, or discard it with a reason.`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newLinksList(), newLinksShow(), newLinksRetry(), newLinksDiscard())
+	cmd.AddCommand(newLinksList(), newLinksShow(), newLinksRetry(), newLinksEdit(), newLinksDiscard())
 	return cmd
 }
 
@@ -122,21 +124,24 @@ func newLinksShow() *cobra.Command {
 	return cmd
 }
 
-// changeLink changes one link and says how it stands then.
-func changeLink(cmd *cobra.Command, id string, do func(*callback.Link)) error {
+// changeLink changes one link together with its callback, so that the timeline tells
+// who did it, and says how it stands then.
+func changeLink(cmd *cobra.Command, id string, do func(r *callback.Record, link callback.ID, by callback.Actor, at time.Time) error) error {
 	return withLedger(cmd, func(ctx context.Context, l ledger) error {
 		link, err := findLink(ctx, l, id)
 		if err != nil {
 			return err
 		}
-		do(&link)
-		if link, err = l.SaveLink(ctx, link); errors.Is(err, callback.ErrConflict) {
+		rec, err := l.Update(ctx, link.Callback, func(r *callback.Record) error {
+			return do(r, link.ID, callback.Actor{Kind: callback.Person, Name: whoami()}, clock.System{}.Now())
+		})
+		if errors.Is(err, callback.ErrConflict) {
 			return found("the link is being worked on right now; try again in a moment")
 		}
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is %s now.\n", link.ID, link.State)
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is %s now.\n", link.ID, rec.Link(link.ID).State)
 		return err
 	})
 }
@@ -145,11 +150,41 @@ func newLinksRetry() *cobra.Command {
 	return &cobra.Command{
 		Use:   "retry LINK",
 		Short: "Put a stuck or discarded link back to work",
-		Args:  cobra.ExactArgs(1),
+		Long: `Put a stuck or discarded link back to work. For any other link it ends the wait
+before the next try. What may have arrived already is looked for first, where the
+EHR can be searched.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return changeLink(cmd, args[0], func(l *callback.Link) { l.Retry(clock.System{}.Now()) })
+			return changeLink(cmd, args[0], (*callback.Record).RetryLink)
 		},
 	}
+}
+
+func newLinksEdit() *cobra.Command {
+	var e callback.LinkEdit
+	var chart, category, priority string
+	cmd := &cobra.Command{
+		Use:   "edit LINK",
+		Short: "Set right what kept a link from being delivered, and try again",
+		Long: `Set right what kept a link from being delivered, and put it back to work. What is
+not given stays as it is.`,
+		Example: `  ringback links edit 0199... --item 4711 --reason "found it in the inbox"
+  ringback links edit 0199... --owner billing`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e.Chart, e.Category, e.Priority = redact.NewText(chart), callback.Category(category), callback.Priority(priority)
+			return changeLink(cmd, args[0], func(r *callback.Record, link callback.ID, by callback.Actor, at time.Time) error {
+				return r.EditLink(link, e, by, at)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&e.Item, "item", "", "id of the resource in the EHR that the link belongs to")
+	cmd.Flags().StringVar(&chart, "chart", "", "id of the Patient in the EHR that the callback is about")
+	cmd.Flags().StringVar(&e.Owner, "owner", "", "who has the callback")
+	cmd.Flags().StringVar(&category, "category", "", "what it is about: "+join(callback.Categories))
+	cmd.Flags().StringVar(&priority, "priority", "", "how urgent it is: "+join(callback.Priorities))
+	cmd.Flags().StringVar(&e.Reason, "reason", "", "why, without names or numbers of patients")
+	return cmd
 }
 
 func newLinksDiscard() *cobra.Command {
@@ -159,7 +194,9 @@ func newLinksDiscard() *cobra.Command {
 		Short: "Give a link up; the callback itself stays",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return changeLink(cmd, args[0], func(l *callback.Link) { l.Discard(reason, clock.System{}.Now()) })
+			return changeLink(cmd, args[0], func(r *callback.Record, link callback.ID, by callback.Actor, at time.Time) error {
+				return r.DiscardLink(link, reason, by, at)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, without names or numbers of patients")

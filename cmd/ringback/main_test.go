@@ -393,7 +393,7 @@ func TestHelp(t *testing.T) {
 	if code := run(t.Context(), []string{"--help"}, &out, &out); code != exitDone {
 		t.Fatal(out.String())
 	}
-	for _, cmd := range []string{"demo", "serve", "sandbox", "import", "check", "tokens", "callbacks", "links", "migrate", "version", "completion"} {
+	for _, cmd := range []string{"demo", "serve", "sandbox", "import", "check", "doctor", "keys", "tokens", "callbacks", "links", "migrate", "version", "completion"} {
 		if !strings.Contains(out.String(), "\n  "+cmd) {
 			t.Errorf("%s is not in the help", cmd)
 		}

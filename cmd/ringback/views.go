@@ -64,6 +64,7 @@ type evidenceRow struct {
 type eventRow struct {
 	Seq    int64  `json:"seq"`
 	At     string `json:"at"`
+	EHRAt  string `json:"ehr_at,omitempty"`
 	Kind   string `json:"kind"`
 	By     string `json:"by"`
 	To     string `json:"status"`
@@ -105,7 +106,7 @@ func viewDetail(r callback.Record) callbackDetail {
 		d.Links = append(d.Links, viewLink(l))
 	}
 	for _, e := range r.Timeline {
-		d.Timeline = append(d.Timeline, eventRow{e.Seq, instant(e.At), string(e.Kind), actor(e.By), string(e.To), e.Detail, e.Note.Reveal()})
+		d.Timeline = append(d.Timeline, eventRow{e.Seq, instant(e.At), instant(e.EHRAt), string(e.Kind), actor(e.By), string(e.To), e.Detail, e.Note.Reveal()})
 	}
 	return d
 }

@@ -85,9 +85,13 @@ type Settings struct {
 
 	Clock  clock.Clock  // nil: the system's
 	Logger *slog.Logger // nil: none
-	// Gate is asked before every request to the EHR and holds it back where a limit
-	// asks for that, across all processes. nil: the connector's own limit only.
-	Gate interface {
-		Wait(ctx context.Context) error
-	}
+	// Turns makes what keeps a limit that all processes share. nil: there are no other
+	// processes, and the connector's own limit is enough.
+	Turns func(perSecond float64) Turns
+}
+
+// Turns is asked before every request to an EHR and returns when it is its turn. An
+// error says that nothing must be sent.
+type Turns interface {
+	Wait(ctx context.Context) error
 }

@@ -39,6 +39,7 @@ type Config struct {
 	// QueueFile is the job queue's own SQLite file; not used with PostgreSQL.
 	QueueFile string   `yaml:"queue_file"`
 	Log       Log      `yaml:"log"`
+	Alerts    Alerts   `yaml:"alerts"`
 	Clinics   []Clinic `yaml:"clinics"`
 
 	dir string // where relative paths start
@@ -48,6 +49,15 @@ type Config struct {
 type Log struct {
 	Level  string `yaml:"level"`  // debug, info, warn, error
 	Format string `yaml:"format"` // text, json
+}
+
+// Alerts say how the operator is told that an EHR does not do its work, and that it
+// does again. It stands in the log in any case.
+type Alerts struct {
+	// WebhookEnv or WebhookFile name where the address is that a JSON message is
+	// posted to. Such addresses often hold a secret.
+	WebhookEnv  string `yaml:"webhook_env"`
+	WebhookFile string `yaml:"webhook_file"`
 }
 
 // Clinic is one clinic.

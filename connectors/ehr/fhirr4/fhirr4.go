@@ -53,8 +53,12 @@ func New(s ehr.Settings, cfg Config) (*Connector, error) {
 		return nil, err
 	}
 	auth, headers, authErr := cfg.credentials(s)
-	r, err := rest.New(rest.Config{BaseURL: cfg.BaseURL, Auth: auth, Headers: headers, Timeout: cfg.Timeout,
-		MaxPerSecond: cfg.MaxPerSecond, Gate: s.Gate, AllowHTTP: cfg.InsecureHTTP, Logger: s.Logger, Clock: s.Clock})
+	to := rest.Config{BaseURL: cfg.BaseURL, Auth: auth, Headers: headers, Timeout: cfg.Timeout,
+		MaxPerSecond: cfg.MaxPerSecond, AllowHTTP: cfg.InsecureHTTP, Logger: s.Logger, Clock: s.Clock}
+	if s.Turns != nil && cfg.MaxPerSecond > 0 {
+		to.Gate = s.Turns(cfg.MaxPerSecond)
+	}
+	r, err := rest.New(to)
 	if err := errors.Join(authErr, err); err != nil {
 		return nil, err
 	}
