@@ -17,6 +17,7 @@ const (
 	EventStarted       EventKind = "started"
 	EventAttempted     EventKind = "attempted"
 	EventWaiting       EventKind = "waiting"
+	EventReleased      EventKind = "released"
 	EventMerged        EventKind = "merged"
 	EventPrioritised   EventKind = "prioritised"
 	EventCategorised   EventKind = "categorised"

@@ -159,18 +159,21 @@ func (m merge) status() error {
 // underWay: staff work on the item. One that had ended is open again, and so is
 // its callback; a callback that ended here meanwhile stays closed.
 func (m merge) underWay(now ItemStatus) error {
-	if slices.ContainsFunc(m.known, func(s ItemState) bool { return s.Status.Ended() }) {
+	reopens := slices.ContainsFunc(m.known, func(s ItemState) bool { return s.Status.Ended() })
+	if reopens {
 		if err := m.Reopen("opened again in the EHR", redact.Text{}, m.staff, m.at); err != nil {
 			return err
 		}
 	}
-	switch now {
-	case ItemInProgress:
+	switch {
+	case now == ItemInProgress:
 		return tolerate(m.Start(m.staff, m.at))
-	case ItemOnHold:
+	case now == ItemOnHold:
 		return tolerate(m.Wait(m.staff, m.at))
-	default: // open: nothing that an open callback has to do
+	case reopens: // what is open again is in progress
 		return nil
+	default:
+		return tolerate(m.Release(m.staff, m.at))
 	}
 }
 

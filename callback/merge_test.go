@@ -63,6 +63,8 @@ var (
 
 		{"status: taken up there", nil, stands(callback.ItemInProgress), status(callback.InProgress)},
 		{"status: on hold there", nil, stands(callback.ItemOnHold), status(callback.Waiting)},
+		{"status: taken up here, and put back there by who had not seen it", func(t tester, r *callback.Record) { must(t, r.Start(person, start)) },
+			stands(callback.ItemOpen), status(callback.InProgress)},
 		{"status: completed there", nil, stands(callback.ItemDone), closedAs(callback.CompletedInEHR)},
 		{"status: cancelled there", nil, stands(callback.ItemCancelled), closedAs(callback.CancelledInEHR)},
 		{"status: entered in error there", nil, stands(callback.ItemVoid), closedAs(callback.CancelledInEHR)},
@@ -304,6 +306,25 @@ func TestRejectedItem(t *testing.T) {
 			if got := r.WorkItem(r.Links[0]).LeaveStatus; got != c.stays && (keepsCodes || c.name != "taken up") {
 				t.Errorf("%s, keeps our codes %v: left as it is: %v", c.name, keepsCodes, got)
 			}
+		}
+	}
+}
+
+// TestStaffPutItBack: what was in progress, or waiting, is in its owner's queue again.
+func TestStaffPutItBack(t *testing.T) {
+	for _, do := range []func(*callback.Record) error{
+		func(r *callback.Record) error { return r.Start(person, start) },
+		func(r *callback.Record) error { return r.Wait(person, start) },
+	} {
+		r, item := agreed(t)
+		must(t, do(&r))
+		item.State = r.ItemState()
+		must(t, r.Written(r.Links[0].ID, item, r.Revision, start))
+		item.Version, item.State.Status = "3", callback.ItemOpen
+		_, err := r.Observe(r.Links[0].ID, item, start)
+		must(t, err)
+		if r.Status != callback.Assigned || r.Owner != "front-desk" {
+			t.Errorf("%s %s", r.Status, r.Owner)
 		}
 	}
 }

@@ -112,6 +112,14 @@ func (r *Record) Wait(by Actor, at time.Time) error {
 	return r.move(DoWait, Event{Kind: EventWaiting, At: at, By: by})
 }
 
+// Release puts the callback back to its owner's queue: nobody works on it now.
+func (r *Record) Release(by Actor, at time.Time) error {
+	if r.Status == Assigned {
+		return nil
+	}
+	return r.move(DoRelease, Event{Kind: EventReleased, At: at, By: by})
+}
+
 // Attempt records one try to reach the caller. An attempt whose id is already
 // there is the same attempt.
 func (r *Record) Attempt(a Attempt, at time.Time) error {

@@ -165,7 +165,7 @@ func TestRecordInvariants(t *testing.T) {
 
 func randomStep(t *rapid.T, r *callback.Record, at time.Time) error {
 	by := rapid.SampledFrom([]callback.Actor{robot, person, staff}).Draw(t, "by")
-	switch rapid.IntRange(0, 9).Draw(t, "step") {
+	switch rapid.IntRange(0, 10).Draw(t, "step") {
 	case 0:
 		return r.Triage(rapid.SampledFrom(callback.Categories).Draw(t, "category"), callback.Urgent, at, "test", by, at)
 	case 1:
@@ -184,6 +184,8 @@ func randomStep(t *rapid.T, r *callback.Record, at time.Time) error {
 		return r.Wait(by, at)
 	case 8:
 		return r.Start(by, at)
+	case 9:
+		return r.Release(by, at)
 	default:
 		r.AskReview([]callback.Evidence{visit(callback.Weak)}, at)
 		return nil

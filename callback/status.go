@@ -31,21 +31,22 @@ const (
 	DoStart   Action = "start"
 	DoAttempt Action = "attempt"
 	DoWait    Action = "wait"
+	DoRelease Action = "release" // back to the queue: nobody works on it now
 	DoClose   Action = "close"
 	DoReopen  Action = "reopen"
 )
 
 // Actions lists all actions.
-var Actions = []Action{DoTriage, DoAssign, DoStart, DoAttempt, DoWait, DoClose, DoReopen}
+var Actions = []Action{DoTriage, DoAssign, DoStart, DoAttempt, DoWait, DoRelease, DoClose, DoReopen}
 
 // Transitions is the whole state machine: what is not in it is not allowed. The
 // diagram in docs/states.md is generated from it.
 var Transitions = map[Status]map[Action]Status{
 	Captured:   {DoTriage: Triaged, DoClose: Closed},
 	Triaged:    {DoTriage: Triaged, DoAssign: Assigned, DoClose: Closed},
-	Assigned:   {DoTriage: Assigned, DoAssign: Assigned, DoStart: InProgress, DoAttempt: InProgress, DoWait: Waiting, DoClose: Closed},
-	InProgress: {DoTriage: InProgress, DoAssign: InProgress, DoStart: InProgress, DoAttempt: InProgress, DoWait: Waiting, DoClose: Closed},
-	Waiting:    {DoTriage: Waiting, DoAssign: Waiting, DoStart: InProgress, DoAttempt: InProgress, DoWait: Waiting, DoClose: Closed},
+	Assigned:   {DoTriage: Assigned, DoAssign: Assigned, DoStart: InProgress, DoAttempt: InProgress, DoWait: Waiting, DoRelease: Assigned, DoClose: Closed},
+	InProgress: {DoTriage: InProgress, DoAssign: InProgress, DoStart: InProgress, DoAttempt: InProgress, DoWait: Waiting, DoRelease: Assigned, DoClose: Closed},
+	Waiting:    {DoTriage: Waiting, DoAssign: Waiting, DoStart: InProgress, DoAttempt: InProgress, DoWait: Waiting, DoRelease: Assigned, DoClose: Closed},
 	Closed:     {DoReopen: InProgress},
 }
 

@@ -19,13 +19,13 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestTransitions(t *testing.T) {
 	const none = callback.Status("")
 	want := map[callback.Status][]callback.Status{
-		// in the order of callback.Actions: triage, assign, start, attempt, wait, close, reopen
-		callback.Captured:   {callback.Triaged, none, none, none, none, callback.Closed, none},
-		callback.Triaged:    {callback.Triaged, callback.Assigned, none, none, none, callback.Closed, none},
-		callback.Assigned:   {callback.Assigned, callback.Assigned, callback.InProgress, callback.InProgress, callback.Waiting, callback.Closed, none},
-		callback.InProgress: {callback.InProgress, callback.InProgress, callback.InProgress, callback.InProgress, callback.Waiting, callback.Closed, none},
-		callback.Waiting:    {callback.Waiting, callback.Waiting, callback.InProgress, callback.InProgress, callback.Waiting, callback.Closed, none},
-		callback.Closed:     {none, none, none, none, none, none, callback.InProgress},
+		// in the order of callback.Actions: triage, assign, start, attempt, wait, release, close, reopen
+		callback.Captured:   {callback.Triaged, none, none, none, none, none, callback.Closed, none},
+		callback.Triaged:    {callback.Triaged, callback.Assigned, none, none, none, none, callback.Closed, none},
+		callback.Assigned:   {callback.Assigned, callback.Assigned, callback.InProgress, callback.InProgress, callback.Waiting, callback.Assigned, callback.Closed, none},
+		callback.InProgress: {callback.InProgress, callback.InProgress, callback.InProgress, callback.InProgress, callback.Waiting, callback.Assigned, callback.Closed, none},
+		callback.Waiting:    {callback.Waiting, callback.Waiting, callback.InProgress, callback.InProgress, callback.Waiting, callback.Assigned, callback.Closed, none},
+		callback.Closed:     {none, none, none, none, none, none, none, callback.InProgress},
 	}
 	for _, s := range callback.Statuses {
 		for i, a := range callback.Actions {
