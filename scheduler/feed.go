@@ -39,7 +39,7 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 	state.LastAttempt = began
 	latest, err := w.interpretPending(ctx, site, f, true)
 	if err == nil {
-		err = w.fetch(ctx, site, f, state, began)
+		err = w.look(ctx, site, f, state, began)
 	}
 	fetchErr := err
 	newest, err := w.interpretPending(ctx, site, f, false)
@@ -70,6 +70,61 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 	}
 	return nil
 }
+
+// look asks for what changed. An EHR that cannot tell which work items have is asked
+// for each that is open; one that shows no appointments is not asked for them.
+func (w *Worker) look(ctx context.Context, site Site, f callback.Feed, state callback.FeedState, began time.Time) error {
+	caps, err := site.EHR.Capabilities(ctx)
+	switch {
+	case err != nil:
+		return err
+	case f == callback.FeedItems && !caps.ItemFeed:
+		return w.readOpen(ctx, site, caps)
+	case f == callback.FeedAppointments && !caps.AppointmentFeed:
+		return nil // doctor and check say what that means
+	default:
+		return w.fetch(ctx, site, f, state, began)
+	}
+}
+
+// readAtOnce is how many open work items one poll reads where there is no feed of
+// them; the next poll goes on behind them.
+const readAtOnce = 50
+
+// readOpen reads the work items of open callbacks, a few at each poll in turn.
+func (w *Worker) readOpen(ctx context.Context, site Site, caps callback.Capabilities) error {
+	page, next, err := w.opts.Ledger.List(ctx, callback.Filter{Clinic: site.Clinic, Open: true, Limit: readAtOnce, After: w.readUpTo(site.ID)})
+	if err != nil {
+		return err
+	}
+	for _, c := range page {
+		rec, err := w.opts.Ledger.Record(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		for _, l := range rec.Links {
+			stands := l.EHR == site.ID && l.Type.IsWorkItem() && l.Type != callback.Worklist && l.State == callback.LinkSynced
+			if !stands || !caps.On(l.Type).ReadBack {
+				continue
+			}
+			if err := w.seenChange(ctx, site, l, callback.Item{Type: l.Type, ID: l.RemoteID}); err != nil {
+				return err
+			}
+		}
+	}
+	w.setReadUpTo(site.ID, next)
+	return nil
+}
+
+// readUpTo is behind which callback the next readOpen goes on. It is no more than a
+// place in a round: an earlier life's is not missed.
+func (w *Worker) readUpTo(id callback.EHRID) callback.ID {
+	after, _ := w.round.Load(id)
+	last, _ := after.(callback.ID)
+	return last
+}
+
+func (w *Worker) setReadUpTo(id callback.EHRID, last callback.ID) { w.round.Store(id, last) }
 
 // fetch stores the raw pages of what changed.
 func (w *Worker) fetch(ctx context.Context, site Site, f callback.Feed, state callback.FeedState, began time.Time) error {

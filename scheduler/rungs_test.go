@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -253,4 +254,27 @@ func TestProposalWhereNoneIsTaken(t *testing.T) {
 		}
 	}
 	w.task(id)
+}
+
+// TestNoFeedOfItems: an EHR that cannot tell which items changed is asked for each
+// that is open, however many there are.
+func TestNoFeedOfItems(t *testing.T) {
+	w := newWorld(t)
+	w.with(offers{w.connector, func(c *callback.Capabilities) { c.ItemFeed, c.AppointmentFeed = false, false }})
+	var ids []callback.ID
+	for i := range 60 {
+		ids = append(ids, w.ask(fmt.Sprint(i), caller(i)))
+	}
+	w.deliver()
+	for _, id := range ids {
+		_, err := w.front.CompleteTask(w.taskLink(id).RemoteID, "Practitioner/dr-ng", "")
+		w.must(err)
+	}
+	w.poll()
+	w.poll()
+	for _, id := range ids {
+		if r := w.record(id); r.Status != callback.Closed {
+			t.Errorf("%s is %s", id, r.Status)
+		}
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
@@ -172,6 +173,7 @@ func (s *Scheduler) PollNow(id callback.EHRID) {
 type Worker struct {
 	opts  Options
 	sites map[callback.EHRID]Site
+	round sync.Map // of callback.EHRID to callback.ID; see readOpen
 }
 
 // NewWorker makes a worker.
