@@ -59,10 +59,29 @@ func (c *Connector) known(ctx context.Context) (m fhir.Capabilities, told bool, 
 	}
 }
 
-// Capabilities asks /metadata; the answer may be ten minutes old.
+// assumed is what is taken for true of an EHR that refuses to say anything in
+// /metadata and of which the operator says that it takes Tasks. Conditional creates
+// are not: relying on one that is ignored would make items twice.
+var assumed = fhir.Capabilities{Resources: map[string]fhir.ResourceCapability{
+	"Task": {Interactions: map[string]bool{"create": true, "read": true, "update": true, "search-type": true},
+		SearchParams: map[string]string{"identifier": "token", "_lastUpdated": "date", "code": "token"}},
+	"Appointment": {Interactions: map[string]bool{"read": true, "search-type": true}, SearchParams: map[string]string{"_lastUpdated": "date"}},
+	"Patient": {Interactions: map[string]bool{"read": true, "search-type": true},
+		SearchParams: map[string]string{"name": "string", "birthdate": "date", "phone": "token"}},
+}}
+
+// Capabilities asks /metadata; the answer may be ten minutes old. Where the EHR
+// refuses to say anything, and rung is set to task, that is assumed.
 func (c *Connector) Capabilities(ctx context.Context) (callback.Capabilities, error) {
 	m, err := c.metadata(ctx)
-	if err != nil {
+	switch fault.Of(err) {
+	case "":
+	case fault.Permanent, fault.NotFound, fault.Unauthorized:
+		if pins[c.cfg.Rung] != callback.TaskResource {
+			return callback.Capabilities{}, err
+		}
+		m = assumed
+	default:
 		return callback.Capabilities{}, err
 	}
 	patient := m.Resources["Patient"]

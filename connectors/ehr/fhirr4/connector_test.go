@@ -402,3 +402,28 @@ func TestManyCharts(t *testing.T) {
 		t.Errorf("%d charts in %d requests, %v", len(charts), n.Load(), err)
 	}
 }
+
+// TestCapabilitiesWithoutMetadata: a server that hides /metadata is used as far as the
+// operator says what it takes, and never trusted with a conditional create.
+func TestCapabilitiesWithoutMetadata(t *testing.T) {
+	hiding := func(status int, rung string) (callback.Capabilities, error) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w, status, "") }))
+		t.Cleanup(server.Close)
+		cfg := config(server.URL)
+		cfg.Rung = rung
+		return connect(t, cfg).Capabilities(t.Context())
+	}
+	for _, status := range []int{401, 403, 404} {
+		if _, err := hiding(status, "auto"); err == nil {
+			t.Errorf("%d: nothing is known, and nothing is said", status)
+		}
+		caps, err := hiding(status, "task")
+		rung := caps.RungFor(false)
+		if err != nil || rung.Type != callback.TaskResource || !rung.MarkerSearch || !rung.Close || rung.ConditionalCreate || !caps.ItemFeed || caps.Proposal.Usable() {
+			t.Errorf("%d: %+v, %v", status, caps, err)
+		}
+	}
+	if _, err := hiding(503, "task"); !fault.Is(err, fault.Retry) {
+		t.Errorf("one that is down is not one that says nothing: %v", err)
+	}
+}
