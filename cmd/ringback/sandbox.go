@@ -26,7 +26,7 @@ who reaches it may read it. Never put a real patient into it.
 
 To make it misbehave, post faults to /_sandbox/faults; DELETE clears them:
 
-  curl http://127.0.0.1:8090/_sandbox/faults -d '{"method": "POST", "path_prefix": "/Task", "times": 2, "action": "drop-after"}'
+  curl http://127.0.0.1:8090/_sandbox/faults -H 'Content-Type: application/json' -d '{"method": "POST", "path_prefix": "/Task", "times": 2, "action": "drop-after"}'
 
 Actions: status (with "status": 503, "headers", "body": outcome, html, empty or
 truncated), status-after, drop-before, drop-after, latency ("latency_ms"),
