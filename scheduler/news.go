@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
@@ -19,17 +18,18 @@ const (
 // teller tells the operator once when an EHR begins to fail and once when it
 // answers again, whichever process notices and whichever tells.
 type teller struct {
+	*loop
 	ledger callback.Connections
 	sites  map[callback.EHRID]bool
 	tell   func(context.Context, callback.News) error // nil: the log alone
-	log    *slog.Logger
 	now    func() time.Time
 	after  time.Time // do not try before
 	logged map[callback.EHRID]callback.News
 }
 
 func newTeller(o Options) *teller {
-	t := &teller{ledger: o.Ledger, sites: map[callback.EHRID]bool{}, logged: map[callback.EHRID]callback.News{}, tell: o.Tell, log: o.Logger, now: o.Clock.Now}
+	t := &teller{ledger: o.Ledger, sites: map[callback.EHRID]bool{}, logged: map[callback.EHRID]callback.News{}, tell: o.Tell, now: o.Clock.Now}
+	t.loop = newLoop(o.SweepEvery, o.Logger, "it cannot be looked up which EHRs fail", t.runOnce)
 	for _, s := range o.Sites {
 		t.sites[s.ID] = true
 	}

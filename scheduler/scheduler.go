@@ -122,6 +122,7 @@ type Scheduler struct {
 	opts  Options
 	queue queue
 	sweep *sweeper
+	news  *teller
 }
 
 // New makes a scheduler. It opens the queue, and for SQLite throws an old one
@@ -137,7 +138,7 @@ func New(ctx context.Context, o Options) (*Scheduler, error) {
 		return nil, err
 	}
 	s.queue = q
-	s.sweep = newSweeper(o, q)
+	s.sweep, s.news = newSweeper(o, q), newTeller(o)
 	return s, nil
 }
 
@@ -147,6 +148,7 @@ func (s *Scheduler) Start(ctx context.Context) error {
 		return fmt.Errorf("start the job queue: %w", err)
 	}
 	s.sweep.Start(ctx)
+	s.news.Start(ctx)
 	return nil
 }
 
@@ -155,6 +157,7 @@ func (s *Scheduler) Start(ctx context.Context) error {
 // sweep of the next start.
 func (s *Scheduler) Stop(ctx context.Context) error {
 	s.sweep.Stop()
+	s.news.Stop()
 	return s.queue.stop(ctx)
 }
 
