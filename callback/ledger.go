@@ -125,6 +125,7 @@ type Tally struct {
 type Deliveries interface {
 	// Lagging returns links that lag behind their callback and are due at now, oldest
 	// first, but for those of an EHR whose Connection holds everything back until later.
+	// An EHR with many leaves the others their share of limit.
 	Lagging(ctx context.Context, now time.Time, limit int) ([]Lag, error)
 	// Hasten makes an EHR's links due at once that wait because a try has failed, but
 	// for those of unknown outcome.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -12,15 +14,30 @@ import (
 )
 
 // Lagging returns links that the EHR has something to learn through and that are
-// due at now, oldest first, but for those of an EHR that is held back.
+// due at now, oldest first, but for those of an EHR that is held back. Each EHR has
+// its share of limit, so that one with many does not hide another.
 func (s *Store) Lagging(ctx context.Context, now time.Time, limit int) ([]callback.Lag, error) {
+	due := func() *gorm.DB {
+		return s.one(ctx).Model(&linkRow{}).
+			Where(lags).Where("next_attempt_at IS NULL OR next_attempt_at <= ?", instant(now)).
+			Where("NOT EXISTS (SELECT 1 FROM connections WHERE connections.ehr = links.ehr AND connections.until > ?)", instant(now))
+	}
+	var ehrs []callback.EHRID
+	if err := due().Distinct("ehr").Find(&ehrs).Error; err != nil || len(ehrs) == 0 {
+		return nil, s.fail("find what lags", err)
+	}
 	var list []callback.Lag
-	err := s.one(ctx).Model(&linkRow{}).
-		Select("id AS link, callback_id AS callback, ehr").
-		Where(lags).Where("next_attempt_at IS NULL OR next_attempt_at <= ?", instant(now)).
-		Where("NOT EXISTS (SELECT 1 FROM connections WHERE connections.ehr = links.ehr AND connections.until > ?)", instant(now)).
-		Order("id").Limit(atMost(limit)).Find(&list).Error
-	return list, s.fail("find what lags", err)
+	for _, ehr := range ehrs {
+		var share []callback.Lag
+		err := due().Select("id AS link, callback_id AS callback, ehr").Where("ehr = ?", ehr).
+			Order("id").Limit(max(1, atMost(limit)/len(ehrs))).Find(&share).Error
+		if err != nil {
+			return nil, s.fail("find what lags", err)
+		}
+		list = append(list, share...)
+	}
+	slices.SortFunc(list, func(a, b callback.Lag) int { return strings.Compare(string(a.Link), string(b.Link)) })
+	return list[:min(len(list), atMost(limit))], nil
 }
 
 // lags is spelled as in the index links_lagging.

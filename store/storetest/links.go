@@ -173,3 +173,22 @@ func lagging(t *testing.T, l Ledger) {
 	must(t, err)
 	same(t, "after its priority changed", got, append(want, callback.Lag{Link: rec.Links[0].ID, Callback: rec.ID, EHR: ehr}))
 }
+
+func laggingShares(t *testing.T, l Ledger) {
+	for n := range 12 {
+		newCallback(t, l, request(here, n))
+	}
+	var few callback.Record
+	req := request(there, 99)
+	_, err := l.Take(t.Context(), arrival(req), noon, func([]callback.Record) (callback.Intake, error) {
+		few = callback.Capture(req, noon)
+		few.Links = []callback.Link{callback.NewLink(few.Callback, "other", callback.TaskResource, noon)}
+		return callback.Intake{New: &few}, nil
+	})
+	must(t, err)
+	got, err := l.Lagging(t.Context(), noon, 6)
+	must(t, err)
+	if len(got) != 4 || got[3] != (callback.Lag{Link: few.Links[0].ID, Callback: few.ID, EHR: "other"}) {
+		t.Errorf("of twelve of one EHR and one of another: %v", got)
+	}
+}

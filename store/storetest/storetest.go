@@ -50,6 +50,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Ledger) {
 		{"links are guarded", linksGuarded},
 		{"link filters", linkFilters},
 		{"lagging", lagging},
+		{"lagging leaves each EHR its share", laggingShares},
 		{"hasten", hasten},
 		{"connections", connections},
 		{"connections hold links back", connectionsHoldBack},

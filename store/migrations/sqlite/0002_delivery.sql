@@ -25,3 +25,7 @@ CREATE TABLE slots (
 ) STRICT, WITHOUT ROWID;
 -- Those that fail, and those whose recovery nobody was told.
 CREATE INDEX connections_troubled ON connections (ehr) WHERE since IS NOT NULL OR told IS NOT NULL;
+
+-- So that one EHR's many do not hide another's few.
+DROP INDEX links_lagging;
+CREATE INDEX links_lagging ON links (ehr, id) WHERE holds < wanted AND state NOT IN ('stuck', 'discarded');
