@@ -101,7 +101,8 @@ func (c *circuit) verdict(ctx context.Context, by string, err error) (func(*call
 	}
 	switch fault.Of(err) {
 	case fault.Retry, fault.Ambiguous:
-		return failed(status == 0)
+		// Neither has to do with what was sent: no answer, or that to something else.
+		return failed(status == 0 || status/100 == 3 || by == askedForAll)
 	case fault.Unauthorized:
 		if status != 403 { // the client is known, and may not do this one thing
 			return failed(true)
@@ -139,7 +140,22 @@ func (c *circuit) Capabilities(ctx context.Context) (callback.Capabilities, erro
 	if err == nil {
 		return caps, nil // often from memory: it says nothing of how the EHR does now
 	}
-	return caps, c.note(ctx, "capabilities", err)
+	return caps, c.note(ctx, askedForAll, notOfTheLink(err))
+}
+
+// askedForAll is asked for whatever is to be filed.
+const askedForAll = "capabilities"
+
+// notOfTheLink makes of a refusal to say what the EHR takes something that passes: no
+// callback is to blame for it, and none must get stuck by it.
+func notOfTheLink(err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Disposition != fault.Permanent && f.Disposition != fault.NotFound {
+		return err
+	}
+	passing := *f
+	passing.Disposition = fault.Retry
+	return &passing
 }
 
 func (c *circuit) Find(ctx context.Context, t callback.ResourceType, m callback.Marker) ([]callback.Item, error) {

@@ -110,6 +110,40 @@ func TestOutageOfDaysMakesNothingStuck(t *testing.T) {
 	w.task(id)
 }
 
+// TestNoCallbackIsToBlame: the way to the EHR or the login is wrong. Whatever has to
+// be mended, no link gets stuck by it, and all go through once it is mended.
+func TestNoCallbackIsToBlame(t *testing.T) {
+	for name, fault := range map[string]sandbox.Fault{
+		"no FHIR there":        {PathPrefix: "/metadata", Action: sandbox.ActionStatus, Status: 404},
+		"login refused":        {Action: sandbox.ActionStatus, Status: 401},
+		"moved, or at a pause": {Action: sandbox.ActionStatus, Status: 302, Headers: map[string]string{"Location": "https://pause.example/"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			var ids []callback.ID
+			for i := range 8 {
+				ids = append(ids, w.ask(fmt.Sprint(i), caller(i)))
+			}
+			w.fault(fault)
+			for range 20 {
+				w.syncAll()
+				w.clock.Advance(time.Minute)
+			}
+			if troubled, err := w.ledger.Troubled(t.Context()); err != nil || len(troubled) != 1 {
+				t.Errorf("the operator should hear of it: %v, %v", troubled, err)
+			}
+			w.ehr.Faults().Clear()
+			for range 40 {
+				w.syncAll()
+				w.clock.Advance(time.Second)
+			}
+			for _, id := range ids {
+				w.task(id)
+			}
+		})
+	}
+}
+
 // TestWhatIsNoOutage: errors that say nothing of how the EHR does for others.
 func TestWhatIsNoOutage(t *testing.T) {
 	for name, broken := range map[string]func(*world){

@@ -147,17 +147,60 @@ func changeLink(cmd *cobra.Command, id string, do func(r *callback.Record, link 
 }
 
 func newLinksRetry() *cobra.Command {
-	return &cobra.Command{
-		Use:   "retry LINK",
-		Short: "Put a stuck or discarded link back to work",
+	var all bool
+	var clinic string
+	cmd := &cobra.Command{
+		Use:   "retry LINK | --all",
+		Short: "Put a stuck or discarded link, or all stuck links, back to work",
 		Long: `Put a stuck or discarded link back to work. For any other link it ends the wait
 before the next try. What may have arrived already is looked for first, where the
-EHR can be searched.`,
-		Args: cobra.ExactArgs(1),
+EHR can be searched. With --all, every stuck link is put back to work.`,
+		Example: "  ringback links retry --all --clinic main-street",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return changeLink(cmd, args[0], (*callback.Record).RetryLink)
+			switch {
+			case all && len(args) == 0:
+				return retryAll(cmd, callback.ClinicID(clinic))
+			case all || len(args) == 0:
+				return errors.New("name one link, or give --all")
+			case clinic != "":
+				return errors.New("--clinic goes with --all")
+			default:
+				return changeLink(cmd, args[0], (*callback.Record).RetryLink)
+			}
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "all stuck links")
+	cmd.Flags().StringVar(&clinic, "clinic", "", "with --all: only of this clinic")
+	return cmd
+}
+
+// retryAll puts all stuck links back to work and says how many there were.
+func retryAll(cmd *cobra.Command, clinic callback.ClinicID) error {
+	return withLedger(cmd, func(ctx context.Context, l ledger) error {
+		f := callback.LinkFilter{Clinic: clinic, State: callback.LinkStuck, Limit: 500}
+		n := 0
+		for {
+			page, next, err := l.Links(ctx, f)
+			if err != nil {
+				return err
+			}
+			for _, k := range page {
+				_, err := l.Update(ctx, k.Callback, func(r *callback.Record) error {
+					return r.RetryLink(k.ID, callback.Actor{Kind: callback.Person, Name: whoami()}, clock.System{}.Now())
+				})
+				if err != nil {
+					return err
+				}
+				n++
+			}
+			if next == "" {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d links are back at work.\n", n)
+				return err
+			}
+			f.After = next
+		}
+	})
 }
 
 func newLinksEdit() *cobra.Command {

@@ -15,6 +15,11 @@ func TestLinksAtTheTerminal(t *testing.T) {
 	c.runJSON(exitDone, &list, "links", "list")
 	id := list.Items[0].ID
 	c.run(exitUsage, "links", "discard", id)
+	c.run(exitUsage, "links", "retry")
+	c.run(exitUsage, "links", "retry", id, "--all")
+	if out, _ := c.run(exitDone, "links", "retry", "--all"); !strings.HasPrefix(out, "0 links") {
+		t.Error(out)
+	}
 	c.run(exitDone, "links", "discard", id, "--reason", "filed by hand")
 	c.run(exitUsage, "links", "edit", id)
 	c.run(exitUsage, "links", "edit", id, "--category", "nonsense")

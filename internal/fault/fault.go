@@ -23,11 +23,13 @@ type Disposition string
 const (
 	// Retry: nothing was done and the same call may work later.
 	Retry Disposition = "retry"
-	// Permanent: the same call will fail again; a person has to change something.
+	// Permanent: the same call will fail again because of what is in it; a person has
+	// to change that. What is wrong with the way to the other side, or with its login,
+	// is Retry or Unauthorized: it heals without a change of what is sent.
 	Permanent Disposition = "permanent"
 	// Ambiguous: the outcome of the call is unknown; search before sending again.
 	Ambiguous Disposition = "ambiguous"
-	// Unauthorized: the credentials or scopes were refused.
+	// Unauthorized: the credentials or scopes were refused, or there are none to show.
 	Unauthorized Disposition = "unauthorized"
 	// Throttled: the other side asked to wait until a time.
 	Throttled Disposition = "throttled"

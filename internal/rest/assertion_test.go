@@ -156,7 +156,7 @@ func TestAKeyThatCannotBeHad(t *testing.T) {
 	a, err := rest.PrivateKeyJWT(rest.PrivateKeyJWTConfig{TokenEndpoint: rest.TokenEndpoint{URL: srv.URL, ClientID: "c"},
 		Key: jose.File{Path: filepath.Join(t.TempDir(), "none.json")}})
 	_, err = apply(t.Context(), closed(t, a, err))
-	if !fault.Is(err, fault.Permanent) || !strings.Contains(err.Error(), "ringback keys generate") {
+	if !fault.Is(err, fault.Unauthorized) || !strings.Contains(err.Error(), "ringback keys generate") {
 		t.Errorf("%v", err)
 	}
 }
@@ -236,7 +236,7 @@ func TestAMovedTokenEndpointIsFollowed(t *testing.T) {
 	s.says(`{"token_endpoint":"` + gone.URL + `"}`)
 	clk := clock.NewManual(start)
 	a := privateKeyJWT(t, rest.TokenEndpoint{BaseURL: s.base, Clock: clk}, 0)
-	if _, err := apply(t.Context(), a); !fault.Is(err, fault.Permanent) || !strings.Contains(err.Error(), "token_url") {
+	if _, err := apply(t.Context(), a); !fault.Is(err, fault.Unauthorized) || !strings.Contains(err.Error(), "token_url") {
 		t.Errorf("%v", err)
 	}
 	s.says(`{"token_endpoint":"` + s.tokenURL + `"}`)
@@ -268,7 +268,7 @@ func TestTheServersAlgorithmsDecide(t *testing.T) {
 			}
 			_, err := apply(t.Context(), privateKeyJWT(t, at, 0))
 			if c.fault != "" {
-				if !fault.Is(err, fault.Permanent) || !strings.Contains(err.Error(), c.fault) || s.tokens.Load() != 0 {
+				if !fault.Is(err, fault.Unauthorized) || !strings.Contains(err.Error(), c.fault) || s.tokens.Load() != 0 {
 					t.Errorf("%s: %v", c.algorithms, err)
 				}
 				continue
@@ -301,16 +301,16 @@ func TestDiscoveryFaults(t *testing.T) {
 		want fault.Disposition
 		says string
 	}{
-		"404":                                 {fault.Permanent, "no SMART configuration"},
-		"401":                                 {fault.Permanent, "no SMART configuration"},
-		"302":                                 {fault.Permanent, "no SMART configuration"},
+		"404":                                 {fault.Unauthorized, "no SMART configuration"},
+		"401":                                 {fault.Unauthorized, "no SMART configuration"},
+		"302":                                 {fault.Unauthorized, "no SMART configuration"},
 		"503":                                 {fault.Retry, "SMART configuration: the server failed"},
 		"429":                                 {fault.Throttled, "slow down"},
-		"<html>canary":                        {fault.Permanent, "cannot be read"},
-		`{}`:                                  {fault.Permanent, "names no usable token endpoint"},
-		`{"token_endpoint":""}`:               {fault.Permanent, "names no usable token endpoint"},
-		`{"token_endpoint":"/oauth2/token"}`:  {fault.Permanent, "names no usable token endpoint"},
-		`{"token_endpoint":"http://a.b/tok"}`: {fault.Permanent, "plain http"},
+		"<html>canary":                        {fault.Unauthorized, "cannot be read"},
+		`{}`:                                  {fault.Unauthorized, "names no usable token endpoint"},
+		`{"token_endpoint":""}`:               {fault.Unauthorized, "names no usable token endpoint"},
+		`{"token_endpoint":"/oauth2/token"}`:  {fault.Unauthorized, "names no usable token endpoint"},
+		`{"token_endpoint":"http://a.b/tok"}`: {fault.Unauthorized, "plain http"},
 	} {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			var status int
@@ -325,7 +325,7 @@ func TestDiscoveryFaults(t *testing.T) {
 		if !fault.Is(err, c.want) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", answer, err)
 		}
-		if c.want == fault.Permanent && !strings.Contains(err.Error(), "set auth.token_url") {
+		if c.want == fault.Unauthorized && !strings.Contains(err.Error(), "set auth.token_url") {
 			t.Errorf("%s: no hint: %v", answer, err)
 		}
 		srv.Close()

@@ -100,7 +100,7 @@ func TestARedirectIsAFault(t *testing.T) {
 		})
 		for _, req := range []rest.Request{get("Task"), post("Task")} {
 			_, err := c.Do(t.Context(), req)
-			if !fault.Is(err, fault.Permanent) || !strings.Contains(err.Error(), "base_url") {
+			if !fault.Is(err, fault.Retry) || !strings.Contains(err.Error(), "base_url") {
 				t.Errorf("%d: %v", status, err)
 			}
 		}
@@ -184,7 +184,7 @@ func TestAnUntrustedServerIsPermanent(t *testing.T) {
 	defer plain.Close()
 	for _, base := range []string{srv.URL, strings.Replace(plain.URL, "http:", "https:", 1)} {
 		_, err := client(t, rest.Config{BaseURL: base}).Do(t.Context(), post("Task"))
-		if !fault.Is(err, fault.Permanent) || !strings.Contains(err.Error(), "certificate") {
+		if !fault.Is(err, fault.Retry) || !strings.Contains(err.Error(), "certificate") {
 			t.Errorf("%v", err)
 		}
 	}

@@ -110,7 +110,7 @@ func (d *discovery) fetch(ctx context.Context) (smartConfiguration, error) {
 		return refuse(fault.Retry, "SMART configuration: the connection broke before the answer was complete", resp.StatusCode)
 	}
 	if f := disposition(exchange{status: resp.StatusCode, after: askedToWait(resp.Header, d.clock.Now())}); f != nil {
-		if f.Disposition == fault.Retry || f.Disposition == fault.Throttled {
+		if again := f.Disposition == fault.Retry || f.Disposition == fault.Throttled; again && resp.StatusCode >= 400 {
 			f.Op, f.What = findTokenEndpoint, "SMART configuration: "+f.What
 			return smartConfiguration{}, f
 		}

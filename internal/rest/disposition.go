@@ -54,8 +54,8 @@ func judge(x exchange) *fault.Error {
 		return halfAnswer(x, lost)
 	case s >= 500:
 		return serverError(x, lost)
-	case s < 400:
-		return fault.New(fault.Permanent, "", "the server redirects to another address").
+	case s >= 300 && s < 400:
+		return fault.New(fault.Retry, "", "the server redirects to another address").
 			WithHint("set base_url to the final address; redirects are not followed, so that credentials stay with this host")
 	case s == http.StatusUnauthorized:
 		return fault.New(fault.Unauthorized, "", "the credentials were refused").
@@ -116,7 +116,7 @@ func noAnswer(x exchange) *fault.Error {
 	var timeout net.Error
 	switch err := x.err; {
 	case !x.sent && isTLS(err):
-		d, what = fault.Permanent, "no trusted TLS connection"
+		d, what = fault.Retry, "no trusted TLS connection"
 		hint = "check the host name and port in base_url and the certificate of the server; a private authority must be known to this machine"
 	case errors.Is(err, context.Canceled):
 		what = "stopped before an answer came"

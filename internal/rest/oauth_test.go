@@ -298,13 +298,13 @@ func TestTokenRefusals(t *testing.T) {
 		{401, `{"error":"canary"}`, fault.Unauthorized, "credentials were refused"},
 		{403, `<html>canary`, fault.Unauthorized, "may not do this"},
 		{400, `canary`, fault.Unauthorized, "refused the request"},
-		{404, `canary`, fault.Permanent, "token_url"},
-		{409, `canary`, fault.Permanent, "token_url"},
-		{302, `canary`, fault.Permanent, "token_url"},
+		{404, `canary`, fault.Unauthorized, "token_url"},
+		{409, `canary`, fault.Unauthorized, "token_url"},
+		{302, `canary`, fault.Retry, "token_url"},
 		{500, `canary`, fault.Retry, "failed"},
 		{200, `<html>canary`, fault.Retry, "token_url"},
 		{200, `{"error":"canary"}`, fault.Retry, "no access token"},
-		{200, `{"access_token":"canary","token_type":"mac"}`, fault.Permanent, "Bearer"},
+		{200, `{"access_token":"canary","token_type":"mac"}`, fault.Unauthorized, "Bearer"},
 	}
 	for _, c := range cases {
 		a := tokens(t, nil, func(w http.ResponseWriter, r *http.Request) {

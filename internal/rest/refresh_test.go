@@ -157,7 +157,7 @@ func TestASuccessorThatCannotBeKept(t *testing.T) {
 	}
 	for range 2 { // the second time it is the save that is tried again
 		_, err := apply(t.Context(), a)
-		if !fault.Is(err, fault.Permanent) || !strings.Contains(err.Error(), "could not be kept") || strings.Contains(err.Error(), "canary") {
+		if !fault.Is(err, fault.Unauthorized) || !strings.Contains(err.Error(), "could not be kept") || strings.Contains(err.Error(), "canary") {
 			t.Fatalf("%v", err)
 		}
 		clk.Advance(5 * time.Second)
@@ -190,7 +190,7 @@ func TestNothingIsUsedUpWhereNothingCanBeKept(t *testing.T) {
 			}
 		}
 		_, err := apply(t.Context(), refresher(t, s.URL, file, nil))
-		if !fault.Is(err, fault.Permanent) || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "canary") {
+		if !fault.Is(err, fault.Unauthorized) || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -133,6 +133,7 @@ func (s *tokenSource) token(ctx context.Context) (token, error) {
 // fly fetches a token on its own time and hands it to all who wait.
 func (s *tokenSource) fly(f *flight) {
 	f.token, f.err = s.from.fetch()
+	f.err = notOfTheRequest(f.err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.err != nil {
@@ -142,6 +143,18 @@ func (s *tokenSource) fly(f *flight) {
 	}
 	s.flight = nil
 	close(f.done)
+}
+
+// notOfTheRequest makes of a permanent failure to get a token one of the login: the
+// requests that need the token are not to blame, and go through once it is mended.
+func notOfTheRequest(err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Disposition != fault.Permanent {
+		return err
+	}
+	login := *f
+	login.Disposition = fault.Unauthorized
+	return &login
 }
 
 // remaining is a remembered failure: what is left to wait is less than it was.

@@ -78,7 +78,7 @@ func TestBackendServices(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.Find(t.Context(), "Task", "m"); !fault.Is(err, fault.Permanent) || !strings.Contains(err.Error(), "there is no "+s.SigningKeysFile) {
+	if _, err := c.Find(t.Context(), "Task", "m"); !fault.Is(err, fault.Unauthorized) || !strings.Contains(err.Error(), "there is no "+s.SigningKeysFile) {
 		t.Errorf("without the file: %v", err)
 	}
 }
