@@ -10,7 +10,7 @@ import (
 
 // ItemState returns what a work item of the callback should say.
 func (c Callback) ItemState() ItemState {
-	return ItemState{Status: c.itemStatus(), Owner: c.Owner, Priority: c.Priority, Category: c.Category, Due: c.DueAt, Told: c.Status}
+	return ItemState{Status: c.itemStatus(), Owner: c.Owner, Priority: c.Priority, Category: c.Category, Due: c.DueAt, Outcome: c.Outcome, Told: c.Status}
 }
 
 func (c Callback) itemStatus() ItemStatus {
@@ -140,6 +140,9 @@ func sameSecond(a, b time.Time) bool {
 
 func (m merge) status() error {
 	now := m.item.State.Status
+	if m.Status == Closed && now.Ended() {
+		m.outcome()
+	}
 	if !theirs(m, now, equal, func(s ItemState) ItemStatus { return s.Status }) {
 		return nil
 	}
@@ -154,6 +157,17 @@ func (m merge) status() error {
 		}
 	}
 	return nil
+}
+
+// outcome: a callback that is closed ends as staff say last. One that a visit closed
+// stays credited to it.
+func (m merge) outcome() {
+	o := m.item.Outcome
+	if !o.Closes() || o == m.Outcome || m.Outcome == Booked || !theirs(m, o, equal, func(s ItemState) Outcome { return s.Outcome }) {
+		return
+	}
+	m.Outcome = o
+	m.stay(Event{Kind: EventClosed, At: m.at, By: m.staff, Detail: "outcome " + string(o)}, true)
 }
 
 // underWay: staff work on the item. One that had ended is open again, and so is

@@ -78,6 +78,11 @@ var (
 		{"status: a person closed it here, taken up there", func(t tester, r *callback.Record) {
 			must(t, r.Close(callback.PatientDeclined, redact.Text{}, person, start))
 		}, stands(callback.ItemInProgress), closedAs(callback.PatientDeclined)},
+		{"outcome: a person closed it here, ended there with another", func(t tester, r *callback.Record) {
+			must(t, r.Close(callback.Spam, redact.Text{}, person, start))
+		}, func(i *callback.ItemState) { i.Status, i.Outcome = callback.ItemDone, callback.AnsweredQuestion }, closedAs(callback.AnsweredQuestion)},
+		{"outcome: a visit closed it here, ended there with another", func(t tester, r *callback.Record) { must(t, r.CloseOnVisit(visit(callback.Strong), start)) },
+			func(i *callback.ItemState) { i.Status, i.Outcome = callback.ItemDone, callback.PatientDeclined }, closedAs(callback.Booked)},
 		{"status: the caller calls again, completed there", callAgain, stands(callback.ItemDone), func(r callback.Record) bool {
 			return r.Status == callback.InProgress && r.Repeats == 1
 		}},
@@ -112,7 +117,7 @@ func TestMerge(t *testing.T) {
 			if c.there != nil {
 				c.there(&item.State)
 			}
-			item.Version, item.UpdatedAt, item.By = "2", start.Add(time.Minute), "Practitioner/7"
+			item.Version, item.UpdatedAt, item.By, item.Outcome = "2", start.Add(time.Minute), "Practitioner/7", item.State.Outcome
 			before := len(r.Timeline)
 			for range 2 { // seen again it says nothing new
 				_, err := r.Observe(r.Links[0].ID, item, start.Add(time.Hour))
@@ -151,18 +156,19 @@ func TestMergeAfterALostAnswer(t *testing.T) {
 			if c.there != nil {
 				c.there(&edit.State)
 			}
+			edit.Outcome = edit.State.Outcome
 			_, err := notArrived.Observe(lost.Links[0].ID, edit, start.Add(time.Hour))
 			must(t, err)
 			if !c.want(notArrived) {
 				t.Errorf("it did not arrive: %+v", notArrived.Callback)
 			}
 
-			item.State, item.Version, item.UpdatedAt = ours, "2", start.Add(time.Minute)
+			item.State, item.Outcome, item.Version, item.UpdatedAt = ours, ours.Outcome, "2", start.Add(time.Minute)
 			must(t, heard.Written(lost.Links[0].ID, item, heard.Revision, start))
 			if c.there != nil {
 				c.there(&item.State)
 			}
-			item.Version, item.UpdatedAt = "3", start.Add(2*time.Minute)
+			item.Outcome, item.Version, item.UpdatedAt = item.State.Outcome, "3", start.Add(2*time.Minute)
 			for _, r := range []*callback.Record{&lost, &heard} {
 				_, err := r.Observe(r.Links[0].ID, item, start.Add(time.Hour))
 				must(t, err)
@@ -191,7 +197,7 @@ func TestOwnWriteIsNotStaff(t *testing.T) {
 		w := r.WorkItem(r.Links[0])
 		r.Links[0].Sending(w, start)
 		item.State, item.Version, item.UpdatedAt = w.Callback.ItemState(), "2", start.Add(time.Minute)
-		item.State.Due = item.State.Due.Truncate(time.Second)
+		item.State.Due, item.Outcome = item.State.Due.Truncate(time.Second), item.State.Outcome
 		if rapid.Bool().Draw(t, "keeps none of our codes") {
 			item.State.Told, item.State.Category = "", ""
 		}
@@ -326,5 +332,21 @@ func TestStaffPutItBack(t *testing.T) {
 		if r.Status != callback.Assigned || r.Owner != "front-desk" {
 			t.Errorf("%s %s", r.Status, r.Owner)
 		}
+	}
+}
+
+// TestStaffEndItAgain: opened and ended again between two looks, with another outcome.
+func TestStaffEndItAgain(t *testing.T) {
+	r, item := agreed(t)
+	must(t, r.Close(callback.Duplicate, redact.Text{}, person, start))
+	item.State, item.Outcome = r.ItemState(), callback.Duplicate
+	must(t, r.Written(r.Links[0].ID, item, r.Revision, start))
+	item.Version, item.State.Status, item.Outcome = "9", callback.ItemDone, callback.AnsweredQuestion
+	for range 2 {
+		_, err := r.Observe(r.Links[0].ID, item, start)
+		must(t, err)
+	}
+	if r.Outcome != callback.AnsweredQuestion || !r.Links[0].Lags(r.Callback) {
+		t.Errorf("%s", r.Outcome)
 	}
 }

@@ -56,6 +56,7 @@ func (r *Record) observeItem(l *Link, item Item, at time.Time) error {
 func (l *Link) agree(item Item, tied []string) {
 	l.RemoteID, l.RemoteVersion, l.State = item.ID, item.Version, LinkSynced
 	l.Base = item.State
+	l.Base.Outcome = item.Outcome
 	l.Base.Notes, l.Base.Updated = len(item.Notes), item.UpdatedAt.UTC()
 	l.Base.Appointments = tied
 }
