@@ -133,7 +133,8 @@ type ItemState struct {
 	Priority Priority   `json:"priority,omitempty"`
 	Category Category   `json:"category,omitempty"` // where the item says it in our codes
 	Due      time.Time  `json:"due,omitzero"`
-	Outcome  Outcome    `json:"outcome,omitempty"` // how it ended, where it says so
+	// Outcome is how it ended in words that staff wrote; they may be of an earlier end.
+	Outcome Outcome `json:"outcome,omitempty"`
 	// Told is the callback's state as the item shows it in our own codes, where the
 	// EHR keeps them: staff do not touch it, so it tells what our last write was.
 	Told  Status `json:"told,omitempty"`
