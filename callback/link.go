@@ -76,13 +76,17 @@ func (l Link) Lags(c Callback) bool {
 // Retry puts a stuck or discarded link back to work. What may have arrived is looked
 // for first, where that can be done.
 func (l *Link) Retry(at time.Time) {
+	stuck := l.State == LinkStuck
 	l.State = LinkPending
 	if l.RemoteID != "" {
 		l.State = LinkSynced
 	} else if len(l.Sent) > 0 {
 		l.State = LinkSending
 	}
-	l.Failures, l.NextAttemptAt, l.SentAt, l.UpdatedAt = 0, time.Time{}, time.Time{}, at
+	l.Failures, l.NextAttemptAt, l.UpdatedAt = 0, time.Time{}, at
+	if stuck {
+		l.SentAt = time.Time{}
+	}
 }
 
 // Discard gives the link up; reason stands in LastError.

@@ -36,6 +36,9 @@ func (r *Record) Observe(link ID, item Item, at time.Time) (bool, error) {
 		}
 	}
 	l.agree(item, r.tied(*l, item))
+	if l.Type.IsWorkItem() && item.State.Owner == "" && r.Owner != "" {
+		l.Holds = min(l.Holds, r.Revision-1) // it is given back to the callback's owner
+	}
 	l.UpdatedAt = at
 	return len(r.Timeline) > before, nil
 }

@@ -178,6 +178,11 @@ func TestSMART(t *testing.T) {
 			if n := g.count(t, "Task"); n != len(ids) {
 				t.Errorf("%d callbacks, and %d work items", len(ids), n)
 			}
+			for _, line := range g.tokens.said() {
+				if strings.Contains(line, `"refused"`) {
+					t.Errorf("the token server has refused a request: %s", line)
+				}
+			}
 			w.judge(t)
 		})
 	}
@@ -195,18 +200,22 @@ func fileAndClose(t *testing.T, w *world) (id string) {
 	return id
 }
 
-// outage kills the token server until Ringback has no token left while callbacks
-// come in, and starts it again, with another key to sign with.
+// outage kills the token server until Ringback has no token left and says so, while
+// callbacks come in, and starts it again, with another key to sign with.
 func outage(t *testing.T, w *world, g guarded) (ids []string) {
 	t.Helper()
 	g.tokens.stop()
-	for range 10 {
-		ids = append(ids, w.ask(t, somebody(), nil))
+	some := func() {
+		for range 10 {
+			ids = append(ids, w.ask(t, somebody(), nil))
+		}
 	}
-	// The last token is still good for a while. What comes in after that waits.
-	for !w.waits(t, ids[len(ids)-1]) {
-		ids = append(ids, w.ask(t, somebody(), nil))
-	}
+	some()
+	// The last token is still good for a while.
+	eventually(t, "it says that the EHR does not work", func() (bool, string) {
+		return strings.Contains(w.logged(), alert), "it does not"
+	})
+	some()
 	up := time.Now()
 	g.tokens.start(t)
 	for _, id := range ids {
@@ -220,20 +229,6 @@ func outage(t *testing.T, w *world, g guarded) (ids []string) {
 	}
 	t.Logf("%d callbacks came in while there was no token server; all were filed %s after it was back", len(ids), time.Since(up).Round(time.Second))
 	return ids
-}
-
-// waits reports whether a callback meets an error on its way and is not filed.
-func (w *world) waits(t *testing.T, id string) (failed bool) {
-	t.Helper()
-	w.until(t, id, "it is filed, or says what it waits for", func(c callback) bool {
-		if len(c.Links) == 0 {
-			return false
-		}
-		l := c.Links[0]
-		failed = l.LastError != nil && *l.LastError != ""
-		return failed || l.Status == "synced"
-	})
-	return failed
 }
 
 // rotated changes Ringback's key while it runs and takes one more callback through.

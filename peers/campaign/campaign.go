@@ -161,8 +161,10 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		cfg.Faults.Strike(cfg.Share)
 	}
 	err = c.play(ctx)
+	struck, requests := map[string]int{}, 0
 	if cfg.Faults != nil {
 		cfg.Faults.Strike(0)
+		struck, requests = cfg.Faults.Counts(), cfg.Faults.Requests()
 	}
 	if err != nil {
 		return Result{}, err
@@ -172,9 +174,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	c.settle(ctx)
 	r, err := c.count(ctx)
 	r.Seed, r.Acts, r.Unmet, r.Played, r.Took = cfg.Seed, int(c.acts.Load()), int(c.unmet.Load()), played, time.Since(began)
-	if cfg.Faults != nil {
-		r.Faults, r.Requests = cfg.Faults.Counts(), cfg.Faults.Requests()
-	}
+	r.Faults, r.Requests = struck, requests
 	return r, err
 }
 

@@ -22,7 +22,7 @@ type Result struct {
 	Callbacks  int // that were made
 	Acts       int // of people
 	Unmet      int // lives that were not in step in time while faults struck, and ended early
-	Requests   int // between Ringback and the EHR
+	Requests   int // between Ringback and the EHR, until the faults ended
 	Faults     map[string]int
 	Lost       []Failure
 	Duplicates []Failure
