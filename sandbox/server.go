@@ -217,6 +217,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
+	w.Header().Set("Date", s.options.Clock.Now().UTC().Format(http.TimeFormat)) // of the EHR's clock
 	answer.write(w)
 }
 

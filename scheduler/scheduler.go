@@ -33,7 +33,7 @@ type EHR interface {
 	Create(ctx context.Context, w callback.WorkItem) (callback.Item, error)
 	Read(ctx context.Context, t callback.ResourceType, id string) (callback.Item, error)
 	Edit(ctx context.Context, current callback.Item, w callback.WorkItem) (callback.Item, error)
-	Changes(ctx context.Context, f callback.Feed, since time.Time) iter.Seq2[[]byte, error]
+	Changes(ctx context.Context, q callback.FeedQuery) iter.Seq2[callback.FeedPage, error]
 	Interpret(f callback.Feed, page []byte) (callback.Changes, error)
 	Patients(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error)
 }
@@ -48,6 +48,9 @@ type Site struct {
 	// SearchLag is how late the EHR's search may show what was written: a write of
 	// unknown outcome is searched for that much later. Zero: Options.SearchLag.
 	SearchLag time.Duration
+	// Pace is how often what is asked for by itself is asked for: patients where the
+	// EHR shows appointments of one at a time, and visits that closed a callback.
+	Pace Pace
 
 	circuit *circuit
 }
@@ -109,6 +112,9 @@ func (o Options) Validate() error {
 			errs = append(errs, fmt.Errorf("scheduler: ehr %q is missing or belongs to two clinics", s.ID))
 		}
 		seen[s.ID] = true
+		if err := s.Pace.withDefaults().validate(); err != nil {
+			errs = append(errs, fmt.Errorf("ehr %q: %w", s.ID, err))
+		}
 		if _, err := ParseSchedule(s.Poll); err != nil {
 			errs = append(errs, fmt.Errorf("ehr %q: %w", s.ID, err))
 		}
@@ -176,7 +182,7 @@ func (s *Scheduler) PollNow(id callback.EHRID) {
 type Worker struct {
 	opts  Options
 	sites map[callback.EHRID]Site
-	round sync.Map // of callback.EHRID to callback.ID; see readOpen
+	round sync.Map // of callback.EHRID to callback.ID; see openItems
 }
 
 // NewWorker makes a worker.
@@ -187,6 +193,7 @@ func NewWorker(o Options) *Worker {
 		if s.SearchLag == 0 {
 			s.SearchLag = o.SearchLag
 		}
+		s.Pace = s.Pace.withDefaults()
 		s.circuit = &circuit{ehr: s.EHR, clinic: s.Clinic, id: s.ID, ledger: o.Ledger, clock: o.Clock, log: o.Logger}
 		s.circuit.suspect.Store(true) // by an earlier life
 		s.EHR = s.circuit

@@ -119,7 +119,7 @@ func checkEHR(ctx context.Context, w io.Writer, c ehr.Connector) bool {
 		can  bool
 		what string
 	}{
-		{rung.ReadBack, "reads back what staff do"}, {caps.ItemFeed, "tells changed work items"}, {caps.AppointmentFeed, "tells changed appointments"},
+		{rung.ReadBack, "reads back what staff do"}, {caps.ItemFeed, "tells changed work items"}, {caps.AppointmentFeed != callback.FeedNone, "watches appointments by " + string(caps.AppointmentFeed)},
 		{rung.ConditionalCreate, "creates only once by itself"}, {rung.MarkerSearch, "finds our marker"}, {caps.Proposal.Usable(), "takes proposed appointments"},
 		{caps.PatientByID, "finds patients by chart number"}, {caps.PatientByName, "finds patients by name"}, {caps.PatientByPhone, "finds patients by phone"},
 	} {

@@ -47,9 +47,9 @@ type Connector interface {
 	// differs it sends nothing and returns current.
 	Edit(ctx context.Context, current callback.Item, w callback.WorkItem) (callback.Item, error)
 
-	// Changes returns the raw pages of what changed at or after since (the EHR's
-	// clock); the zero time asks for the baseline. The first error ends it.
-	Changes(ctx context.Context, f callback.Feed, since time.Time) iter.Seq2[[]byte, error]
+	// Changes reads a feed the way that Capabilities tells; package feed has the ways,
+	// and says what they promise and want. The first error ends it.
+	Changes(ctx context.Context, q callback.FeedQuery) iter.Seq2[callback.FeedPage, error]
 	// Interpret reads a page that Changes returned, now or in an earlier life. It
 	// does no I/O. An entry that cannot be read is a problem, not an error.
 	Interpret(f callback.Feed, page []byte) (callback.Changes, error)

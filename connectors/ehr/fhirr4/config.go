@@ -30,6 +30,7 @@ type Config struct {
 	PageSize  int    `yaml:"page_size"` // of searches
 	// AppointmentHorizon is how far back the first look at appointments goes.
 	AppointmentHorizon time.Duration `yaml:"appointment_horizon"`
+	Appointments       Appointments  `yaml:"appointments"`
 	// SearchByPost keeps names, birth dates and phone numbers out of URLs. Turn it
 	// off only for an EHR that has no POST _search.
 	SearchByPost bool `yaml:"search_by_post"`
@@ -67,7 +68,7 @@ func (c Config) Validate() error {
 	if c.AppointmentHorizon < 0 {
 		bad("appointment_horizon must not be negative; write it as 24h")
 	}
-	return errors.Join(errors.Join(errs...), c.validateOwners(), c.RungConfig.validate(), c.Auth.validate())
+	return errors.Join(errors.Join(errs...), c.Appointments.validate(), c.validateOwners(), c.RungConfig.validate(), c.Auth.validate())
 }
 
 func (c Config) validateOwners() error {

@@ -276,7 +276,7 @@ func TestFeedsAskForWhatChanged(t *testing.T) {
 	} {
 		tt.want.Set("_sort", "_lastUpdated")
 		tt.want.Set("_count", "100")
-		for _, err := range c.Changes(t.Context(), tt.feed, tt.since) {
+		for _, err := range c.Changes(t.Context(), callback.FeedQuery{Feed: tt.feed, Since: tt.since}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -285,7 +285,7 @@ func TestFeedsAskForWhatChanged(t *testing.T) {
 			t.Errorf("%s since %s asks for\n%s, want\n%s", tt.feed, tt.since, asked.Load(), want)
 		}
 	}
-	for _, err := range c.Changes(t.Context(), "faxes", since) {
+	for _, err := range c.Changes(t.Context(), callback.FeedQuery{Feed: "faxes", Since: since}) {
 		if !fault.Is(err, fault.Permanent) {
 			t.Errorf("a feed that does not exist gives %v", err)
 		}

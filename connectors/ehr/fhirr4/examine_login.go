@@ -224,9 +224,10 @@ func (e *exam) needs() []scopes.Need {
 		case slices.Contains(callback.Rungs, t):
 			continue
 		case t == callback.AppointmentResource:
+			watch := e.caps.AppointmentFeed != callback.FeedNone
 			propose := e.caps.Proposal.Usable() && strings.Contains(n.Letters, scopes.Create)
 			n.Letters = letters(map[string]bool{scopes.Create: propose, scopes.Update: propose,
-				scopes.Read: propose || e.caps.AppointmentFeed, scopes.Search: e.caps.AppointmentFeed})
+				scopes.Read: propose || watch, scopes.Search: watch})
 		case t == "Patient":
 			n.Letters = letters(map[string]bool{scopes.Read: e.caps.PatientByID, scopes.Search: e.m.Can("Patient", "search-type")})
 		}
