@@ -45,8 +45,9 @@ type Site struct {
 	ID     callback.EHRID
 	EHR    EHR
 	Poll   string // cron schedule of the feeds in UTC, e.g. "@every 30s" or "*/5 * * * *"
-	// SearchLag is how late the EHR's search may show what was written: a write of
-	// unknown outcome is searched for that much later. Zero: Options.SearchLag.
+	// SearchLag is how late the EHR's search may show what was written: only later is
+	// a search that does not find a write of unknown outcome believed. Zero:
+	// Options.SearchLag.
 	SearchLag time.Duration
 	// Pace is how often what is asked for by itself is asked for: patients where the
 	// EHR shows appointments of one at a time, and visits that closed a callback.
@@ -82,6 +83,7 @@ func (o Options) withDefaults() Options {
 			*d = v
 		}
 	}
+	o.Queue = o.Queue.withDefaults()
 	set(&o.SweepEvery, time.Second)
 	set(&o.ResolveEvery, 5*time.Minute)
 	set(&o.SearchLag, 5*time.Second)
