@@ -12,40 +12,54 @@ import (
 type Newest struct {
 	// Fetch returns the pages, newest change first.
 	Fetch func(ctx context.Context, q callback.FeedQuery) Pages
-	// Latest returns the latest change in a page; zero when no entry tells.
-	Latest func(body []byte) (time.Time, error)
+	// Times returns when each entry of a page changed.
+	Times func(body []byte) ([]time.Time, error)
 }
-
-// twiceFrom is from how many pages on a read is made twice.
-const twiceFrom = 3
 
 // Read yields pages until one is wholly older than q.Since, or to the end in the
 // baseline. A page that cannot be read, or in which nothing tells when it changed, is
 // not older. Nothing is reached before the end, because the oldest comes last.
 //
-// A long read is made twice: entries that are removed meanwhile let those behind them
-// move up over the edge of a page, and nobody asks for these again later.
+// Where an entry is removed meanwhile, those behind it move up, and the one behind the
+// edge of a page is skipped. Below entries that are known that does no harm; above, it
+// would never be asked for again. A read with an edge among what is new is made twice.
 func (n Newest) Read(ctx context.Context, q callback.FeedQuery) Pages {
 	return func(yield func(callback.FeedPage, error) bool) {
-		pages, goesOn := n.once(ctx, q, yield)
-		if goesOn && pages >= twiceFrom && !q.Since.IsZero() {
+		edges, goesOn := n.once(ctx, q, yield)
+		if goesOn && edges {
 			n.once(ctx, q, yield)
 		}
 	}
 }
 
-// once reads down to what is known, and reports how many pages that took and whether
-// nothing stopped it.
-func (n Newest) once(ctx context.Context, q callback.FeedQuery, yield func(callback.FeedPage, error) bool) (pages int, goesOn bool) {
+// once reads down to what is known. It reports whether a page before the last held
+// nothing but what is new, and whether nothing stopped it.
+func (n Newest) once(ctx context.Context, q callback.FeedQuery, yield func(callback.FeedPage, error) bool) (edges, goesOn bool) {
 	for page, err := range n.Fetch(ctx, q) {
 		if !yield(page, err) || err != nil {
-			return pages, false
+			return edges, false
 		}
-		pages++
-		latest, err := n.Latest(page.Body)
-		if err == nil && !latest.IsZero() && latest.Before(q.Since) {
-			return pages, true
+		older, newer := n.age(page.Body, q.Since)
+		if older && !newer {
+			return edges, true
+		}
+		edges = edges || !older && page.More
+	}
+	return edges, true
+}
+
+// age reports whether a page has entries that changed before a time, and others.
+func (n Newest) age(body []byte, since time.Time) (older, newer bool) {
+	times, err := n.Times(body)
+	if err != nil {
+		return false, true
+	}
+	for _, t := range times {
+		if t.Before(since) {
+			older = true
+		} else {
+			newer = true
 		}
 	}
-	return pages, true
+	return older, newer
 }

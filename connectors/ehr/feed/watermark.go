@@ -13,9 +13,10 @@ import (
 // Behind each page it asks anew from the last change in it, and does not follow the
 // EHR's own paging: an entry that changes while it is paged moves to the end, all
 // behind it move up, and the one at the edge of the next page would be skipped for
-// ever. This rests on the order of the entries. Where it does not show, the EHR's
-// paging is followed to the end, and a read of several pages is made twice: an entry
-// that was skipped at an edge stands somewhere else by then.
+// ever. This rests on the order of the entries. Where it does not show, or where a page
+// holds nothing but changes of one second, the EHR's paging is followed, and what was
+// read so is read twice: an entry that was skipped at an edge stands somewhere else by
+// then.
 type Watermark struct {
 	// Fetch returns the pages of what changed at or after from, oldest change first.
 	// Where q.Since is zero they are those of the baseline, whatever from is.
@@ -30,25 +31,36 @@ type Watermark struct {
 func (w Watermark) Read(ctx context.Context, q callback.FeedQuery) Pages {
 	return func(yield func(callback.FeedPage, error) bool) {
 		o := order{times: w.Times, last: q.Since.Truncate(time.Second), broken: w.Times == nil}
-		from, pages := q.Since, 0
-		for again := true; again; {
+		from, again := q.Since, true
+		var edge *time.Time // from when on the EHR's paging was followed
+		for again {
 			again = false
 			for page, err := range w.Fetch(ctx, q, from) {
+				reached := time.Time{}
 				if err == nil {
-					page.Reached = o.reached(page.Body)
+					reached = o.reached(page.Body)
+				}
+				if edge == nil {
+					page.Reached = reached // else not before it was read twice
 				}
 				if !yield(page, err) || err != nil {
 					return
 				}
-				pages++
-				if page.More && page.Reached.After(from) {
-					from, again = page.Reached, true
+				if again = page.More && reached.After(from); again {
+					from = reached
 					break
+				}
+				if page.More && edge == nil {
+					at := from
+					edge = &at
 				}
 			}
 		}
-		if o.broken && pages > 1 {
-			handOn(w.Fetch(ctx, q, q.Since), yield)
+		if o.broken && edge != nil {
+			edge = &q.Since
+		}
+		if edge != nil {
+			handOn(w.Fetch(ctx, q, *edge), yield)
 		}
 	}
 }

@@ -91,7 +91,7 @@ func (c *Connector) strategy(t callback.ResourceType) feed.Strategy {
 	case callback.FeedPatient:
 		return feed.Patient{Fetch: c.ofPatient}
 	case callback.FeedNewest:
-		return feed.Newest{Fetch: c.newestFirst, Latest: c.latest}
+		return feed.Newest{Fetch: c.newestFirst, Times: times(t)}
 	default:
 		w := feed.Watermark{Times: times(t), Fetch: func(ctx context.Context, q callback.FeedQuery, from time.Time) feed.Pages {
 			return c.search(ctx, t, c.changed(t, q.Since.IsZero(), from))
@@ -212,11 +212,6 @@ func times(t callback.ResourceType) func([]byte) ([]time.Time, error) {
 		}
 		return all, nil
 	}
-}
-
-func (c *Connector) latest(body []byte) (time.Time, error) {
-	changes, err := c.Interpret(callback.FeedAppointments, body)
-	return changes.Latest, err
 }
 
 // instant writes a time for a search.
