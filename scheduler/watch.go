@@ -23,14 +23,14 @@ var errWatchOver = errors.New("nothing more to ask for")
 // each asks for what is due of a kind, one after the other. ask changes the watch as it
 // learns, and returns errWatchOver when it is over. When one cannot be answered it is
 // put off and the others go on, but for when the EHR answers nothing any more, or the
-// ledger fails. It is an error when all that was asked for failed.
-func (r *reading) each(ctx context.Context, kind callback.WatchKind, ask func(*callback.Watch) error) error {
-	var failed error
-	answered := 0
+// ledger fails: only that is err. failed is why none was answered of those that were
+// asked for.
+func (r *reading) each(ctx context.Context, kind callback.WatchKind, ask func(*callback.Watch) error) (failed, err error) {
+	answered := false
 	for r.now().Sub(r.began) < watchFor {
 		due, err := r.opts.Ledger.Due(ctx, r.site.ID, kind, r.now(), watchesAtOnce)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(due) == 0 {
 			break
@@ -39,19 +39,17 @@ func (r *reading) each(ctx context.Context, kind callback.WatchKind, ask func(*c
 			asked := ask(&watch)
 			refused, err := r.settle(ctx, &watch, asked)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			if refused == nil {
-				answered++
-			} else {
-				failed = refused
+			if failed = refused; refused == nil {
+				answered = true
 			}
 		}
 	}
-	if answered == 0 {
-		return failed
+	if answered {
+		failed = nil
 	}
-	return nil
+	return failed, nil
 }
 
 // settle stores what came of asking. refused is why there was no answer; err ends the
@@ -120,7 +118,8 @@ func (r *reading) visits(ctx context.Context) error {
 	if err := r.opts.Ledger.Plan(ctx, r.site.Clinic, r.site.ID, callback.WatchVisit, since, r.began); err != nil {
 		return err
 	}
-	return r.each(ctx, callback.WatchVisit, func(watch *callback.Watch) error { return r.visit(ctx, watch) })
+	_, err := r.each(ctx, callback.WatchVisit, func(watch *callback.Watch) error { return r.visit(ctx, watch) })
+	return err
 }
 
 // vanished asks for what is known to stand in the window and was not shown. Only a
@@ -144,12 +143,13 @@ func (r *reading) vanished(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.each(ctx, callback.WatchVanished, func(watch *callback.Watch) error {
+	_, err = r.each(ctx, callback.WatchVanished, func(watch *callback.Watch) error {
 		if !missing[watch.Subject] {
 			return errWatchOver // it is shown again, or known to stand elsewhere
 		}
 		return r.visit(ctx, watch)
 	})
+	return err
 }
 
 // visit reads one visit by its id. When the EHR says that it is not there, it is asked
@@ -211,13 +211,14 @@ func (r *reading) void(ctx context.Context, id string) error {
 }
 
 // patients asks for the appointments of the patients of open callbacks, each when it is
-// due. A patient with several is asked for once.
+// due. A patient with several is asked for once. That nobody was answered must not pass
+// for a feed that was read.
 func (r *reading) patients(ctx context.Context) error {
 	if err := r.opts.Ledger.Plan(ctx, r.site.Clinic, r.site.ID, callback.WatchPatient, time.Time{}, r.began); err != nil {
 		return err
 	}
 	asked := map[string]time.Time{}
-	return r.each(ctx, callback.WatchPatient, func(watch *callback.Watch) error {
+	failed, err := r.each(ctx, callback.WatchPatient, func(watch *callback.Watch) error {
 		rec, err := r.opts.Ledger.Record(ctx, callback.ID(watch.Subject))
 		if err != nil {
 			return err
@@ -246,4 +247,5 @@ func (r *reading) patients(ctx context.Context) error {
 		watch.Asked++
 		return nil
 	})
+	return errors.Join(failed, err)
 }
