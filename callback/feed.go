@@ -61,6 +61,7 @@ type WatchKind string
 // The kinds of watches, with their subjects.
 const (
 	WatchPatient  WatchKind = "patient"  // an open callback's patient; the callback
+	WatchChart    WatchKind = "chart"    // an open callback's chart, which may be merged; the callback
 	WatchVisit    WatchKind = "visit"    // a visit that closed a callback; the appointment
 	WatchVanished WatchKind = "vanished" // a visit that a whole window did not show; the appointment
 	WatchItem     WatchKind = "item"     // a work item that has changed and was not read yet; its link/type/id

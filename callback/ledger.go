@@ -201,7 +201,7 @@ type Observations interface {
 // is due is stored, so that a restart asks for nothing that is not.
 type Watches interface {
 	// Plan brings the watches of a kind in line with the ledger: what is new is due at
-	// now, what needs no watch any more is dropped. WatchPatient: every open callback
+	// now, what needs no watch any more is dropped. WatchPatient and WatchChart: every open callback
 	// with a Patient.Chart, begun anew when it is another one; SeenAt is that of the
 	// patient. WatchVisit: every appointment credited to a callback that was closed
 	// since, until its start. Of the others there is nothing to plan.

@@ -87,6 +87,9 @@ func (r *reading) run(ctx context.Context) (err error) {
 	if r.state.Feed == callback.FeedItems {
 		return r.changedItems(ctx)
 	}
+	if err := r.charts(ctx); err != nil {
+		return err
+	}
 	return r.visits(ctx)
 }
 

@@ -124,10 +124,17 @@ func (s *syncWorker) Work(ctx context.Context, job *river.Job[SyncArgs]) (err er
 	return s.w.Sync(ctx, job.Args.Link)
 }
 
+// pollAtMost is how long one poll may take. A read that is cut off goes on where it was,
+// but for a window, which has to be seen in one piece.
+const pollAtMost = 3 * time.Minute
+
 type feedWorker struct {
 	river.WorkerDefaults[FeedArgs]
 	w *Worker
 }
+
+// Timeout bounds one poll: after days of outage there are many pages.
+func (f *feedWorker) Timeout(*river.Job[FeedArgs]) time.Duration { return pollAtMost }
 
 func (f *feedWorker) Work(ctx context.Context, job *river.Job[FeedArgs]) (err error) {
 	defer f.w.recovered("feed", &err)

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"net/http"
@@ -382,4 +383,29 @@ func TestPatientsAreAskedEverMoreRarely(t *testing.T) {
 	if later := count(30 * time.Minute); first < 3 || later > 0 {
 		t.Errorf("asked %d times in half an hour at first, and %d times ten days later", first, later)
 	}
+}
+
+// TestMergedChart: the chart of an open callback is merged into another, and the visit is
+// booked there.
+func TestMergedChart(t *testing.T) {
+	everyFeed(t, func(t *testing.T, kind callback.FeedKind) {
+		w, ann, id := waiting(t, kind, 0)
+		survivor, err := w.front.RegisterPatient(sandbox.NewPatient{Family: "Lee", Given: "Ann", BirthDate: "1980-02-03", Phone: "212-555-0101"})
+		w.must(err)
+		_, err = w.ehr.Store().Edit("Patient", ann, func(json.RawMessage) (json.RawMessage, error) {
+			return fmt.Appendf(nil, `{"resourceType":"Patient","id":%q,"active":false,"link":[{"other":{"reference":"Patient/%s"},"type":"replaced-by"}]}`, ann, survivor.ID), nil
+		})
+		w.must(err)
+		w.clock.Advance(25 * time.Hour)
+		w.poll()
+		r := w.record(id)
+		if r.Patient.Keys.EHRID.Reveal() != survivor.ID || r.Patient.Resolution != callback.Certain {
+			t.Fatalf("bound by %s, to the right chart %t", r.Patient.How, r.Patient.Keys.EHRID.Reveal() == survivor.ID)
+		}
+		w.poll()
+		w.book(survivor.ID, "")
+		w.clock.Advance(time.Hour)
+		w.poll()
+		w.is(id, callback.Closed)
+	})
 }

@@ -48,6 +48,8 @@ type Options struct {
 	// Registry gets the server's metrics and is what /metrics shows. By default
 	// a new one with the metrics of the Go runtime.
 	Registry *prometheus.Registry
+	// EHRCounts are the requests to EHRs, shown among the metrics; nil: they are not.
+	EHRCounts *EHRCounts
 	// Zone is the time zone in which the console shows a clinic's times; the
 	// machine's by default.
 	Zone func(callback.ClinicID) *time.Location
@@ -99,7 +101,7 @@ func New(o Options) (*Server, error) {
 		s.version = "unknown"
 	}
 	var err error
-	if s.metrics, err = newMetrics(o.Registry, s); err != nil {
+	if s.metrics, err = newMetrics(o.Registry, s, o.EHRCounts); err != nil {
 		return nil, fmt.Errorf("server: register metrics: %w", err)
 	}
 	s.api = newAPI(s.mux, s.version)

@@ -42,13 +42,13 @@ const planAtOnce = 500
 // wantedPatients are the open callbacks with a chart whose patient is not watched
 // for them yet. The hashes of one callback are compared there, not looked up by.
 const wantedPatients = `SELECT c.id AS subject, c.patient_chart_hash AS patient_hash,
-	(SELECT max(w.seen_at) FROM watches w WHERE w.ehr = @ehr AND w.patient_hash = c.patient_chart_hash) AS seen_at
+	(SELECT max(w.seen_at) FROM watches w WHERE w.ehr = @ehr AND w.kind = @kind AND w.patient_hash = c.patient_chart_hash) AS seen_at
 FROM callbacks c WHERE c.clinic = @clinic AND c.closed_at IS NULL AND c.patient_chart_hash IS NOT NULL
-	AND NOT EXISTS (SELECT 1 FROM watches w WHERE w.ehr = @ehr AND w.kind = 'patient' AND w.subject = c.id
+	AND NOT EXISTS (SELECT 1 FROM watches w WHERE w.ehr = @ehr AND w.kind = @kind AND w.subject = c.id
 		AND NOT (w.patient_hash <> c.patient_chart_hash))
 LIMIT @limit`
 
-const stalePatients = `DELETE FROM watches WHERE ehr = @ehr AND kind = 'patient' AND NOT EXISTS (SELECT 1 FROM callbacks c
+const stalePatients = `DELETE FROM watches WHERE ehr = @ehr AND kind = @kind AND NOT EXISTS (SELECT 1 FROM callbacks c
 	WHERE c.id = watches.subject AND c.clinic = @clinic AND c.closed_at IS NULL
 	AND NOT (c.patient_chart_hash <> watches.patient_hash))`
 
@@ -67,13 +67,13 @@ const staleVisits = `DELETE FROM watches WHERE ehr = @ehr AND kind = 'visit' AND
 func (s *Store) Plan(ctx context.Context, clinic callback.ClinicID, ehr callback.EHRID, kind callback.WatchKind, since, now time.Time) error {
 	wanted, stale := wantedPatients, stalePatients
 	switch kind {
-	case callback.WatchPatient:
+	case callback.WatchPatient, callback.WatchChart:
 	case callback.WatchVisit:
 		wanted, stale = wantedVisits, staleVisits
 	default:
 		return nil
 	}
-	by := map[string]any{"clinic": clinic, "ehr": ehr, "since": instant(since), "now": instant(now), "limit": planAtOnce}
+	by := map[string]any{"kind": kind, "clinic": clinic, "ehr": ehr, "since": instant(since), "now": instant(now), "limit": planAtOnce}
 	return s.write(ctx, "plan what to ask an EHR for", func(tx *gorm.DB) error {
 		var rows []watchRow
 		if err := tx.Raw(wanted, by).Find(&rows).Error; err != nil {

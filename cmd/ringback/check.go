@@ -35,7 +35,7 @@ the configuration is wrong.`,
 			if err != nil {
 				return err
 			}
-			ehrs, err := newConnectors(cfg, nil)
+			ehrs, err := newConnectors(cfg, nil, nil)
 			if err != nil {
 				return err
 			}

@@ -199,7 +199,7 @@ func (d *diagnosis) ehr(ctx context.Context, cfg config.Config, cl config.Clinic
 	say := d.section(about)
 	one := cfg
 	one.Clinics = []config.Clinic{cl}
-	made, err := newConnectors(one, nil)
+	made, err := newConnectors(one, nil, nil)
 	for _, c := range made {
 		defer c.Close()
 	}

@@ -56,7 +56,9 @@ type Connector interface {
 
 	// Patients returns the charts that fit all of the query, whatever the EHR
 	// answered, at most a handful more than it takes to see that they are several. A
-	// chart that cannot be read is an error: it may be the right one.
+	// chart that cannot be read is an error: it may be the right one. Asked for by its id,
+	// a chart that was merged comes with MergedInto, and with what stands in that chart;
+	// it is followed once.
 	Patients(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error)
 
 	// Close gives up connections.
@@ -88,6 +90,9 @@ type Settings struct {
 	// Turns makes what keeps a limit that all processes share. nil: there are no other
 	// processes, and the connector's own limit is enough.
 	Turns func(perSecond float64) Turns
+	// Sent is told of every request to the EHR: what is tried, without anything that is
+	// sent. nil: nobody counts.
+	Sent func(op string)
 }
 
 // Turns is asked before every request to an EHR and returns when it is its turn. An

@@ -81,8 +81,17 @@ type EHR struct {
 	// SearchLag is how late the EHR's search may show what was written; 0: the
 	// daemon's own guess. `ringback doctor --test-patient` measures it.
 	SearchLag time.Duration `yaml:"search_lag"`
+	// LookAgain is how often what no feed shows is asked for by itself.
+	LookAgain LookAgain `yaml:"look_again"`
 	// Settings are the connector's own.
 	Settings ast.Node `yaml:"settings"`
+}
+
+// LookAgain bounds the time between two requests for one patient, or one visit: it
+// grows from the one to the other.
+type LookAgain struct {
+	AtFirst time.Duration `yaml:"at_first"` // 0: 1m
+	AtMost  time.Duration `yaml:"at_most"`  // 0: 6h
 }
 
 // Default returns what holds where the file says nothing.
@@ -189,6 +198,9 @@ func (c Config) Validate() error {
 			}
 			if e.SearchLag < 0 {
 				bad("%s: ehr.search_lag must not be negative; write it as 10s", at)
+			}
+			if l := e.LookAgain; l.AtFirst < 0 || l.AtMost < 0 || l.AtMost != 0 && l.AtMost < l.AtFirst {
+				bad("%s: ehr.look_again: at_first must not be longer than at_most, and neither negative; write {at_first: 1m, at_most: 6h}", at)
 			}
 		}
 	}
