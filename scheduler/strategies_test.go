@@ -409,3 +409,48 @@ func TestMergedChart(t *testing.T) {
 		w.is(id, callback.Closed)
 	})
 }
+
+// TestFromTheFuture: an entry that says it changed next year hides nothing until then.
+func TestFromTheFuture(t *testing.T) {
+	w, ann, id := waiting(t, callback.FeedWatermark, 0)
+	w.with(future{w.connector, w.clock})
+	w.book(w.ann(), "")
+	w.poll()
+	w.with(w.connector)
+	w.clock.Advance(time.Hour)
+	w.book(ann, "")
+	w.poll()
+	w.is(id, callback.Closed)
+}
+
+// future is an EHR in which everything changed a year from now.
+type future struct {
+	scheduler.EHR
+	clock clock.Clock
+}
+
+func (f future) Interpret(feed callback.Feed, page []byte) (callback.Changes, error) {
+	changes, err := f.EHR.Interpret(feed, page)
+	changes.Latest = f.clock.Now().AddDate(1, 0, 0)
+	return changes, err
+}
+
+// TestGoneStaysGone: a page from before a visit was deleted does not bring it back.
+func TestGoneStaysGone(t *testing.T) {
+	w, ann, id := waiting(t, callback.FeedWatermark, 0)
+	visit := w.book(ann, "")
+	var old []byte
+	for page, err := range w.connector.Changes(t.Context(), callback.FeedQuery{Feed: callback.FeedAppointments, Appointment: visit}) {
+		w.must(err)
+		old = page.Body
+	}
+	w.poll()
+	w.must(w.ehr.Store().Delete("Appointment", visit))
+	w.clock.Advance(6 * time.Hour)
+	w.poll()
+	w.is(id, callback.InProgress)
+	w.must(w.ledger.SavePage(t.Context(), callback.Page{ID: callback.NewID(), Clinic: clinic, EHR: ehrID, Feed: callback.FeedAppointments,
+		FetchedAt: w.clock.Now(), Body: old}))
+	w.poll()
+	w.is(id, callback.InProgress)
+}
