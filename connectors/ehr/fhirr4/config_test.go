@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/connectors/ehr"
 	"github.com/ringback-health/ringback/connectors/ehr/fhirr4"
 	"github.com/ringback-health/ringback/internal/redact"
@@ -34,6 +35,7 @@ appointment_horizon: 48h
 search_by_post: false
 insecure_http: true
 rung: communication
+appointments: {feed: window, ahead: 720h, step: 168h, of: [Location/12, Practitioner/7]}
 file_again: true
 no_marker_search: true
 guard: if-unmodified-since
@@ -56,7 +58,9 @@ document_reference: {type: {system: urn:t, code: letter}, author: Device/4, need
 	want := fhirr4.Config{BaseURL: "https://ehr.example/fhir",
 		Auth: fhirr4.Auth{Kind: "client_credentials", TokenURL: "https://ehr.example/token", ClientID: "ringback",
 			ClientSecretFile: "/run/secrets/ehr", Scopes: []string{"system/Task.cruds"}, Style: "form"},
-		Owners:              map[string]string{"front-desk": "Organization/12", "billing": "CareTeam/b"},
+		Owners: map[string]string{"front-desk": "Organization/12", "billing": "CareTeam/b"},
+		Appointments: fhirr4.Appointments{Feed: callback.FeedWindow, Ahead: 720 * time.Hour, Step: 168 * time.Hour,
+			Of: []string{"Location/12", "Practitioner/7"}},
 		ProposedMeansBooked: true, Timeout: 10 * time.Second, MaxPerSecond: 2.5, MRNSystem: "urn:mrn", PageSize: 50,
 		AppointmentHorizon: 48 * time.Hour, InsecureHTTP: true,
 		RungConfig: fhirr4.RungConfig{Rung: "communication", FileAgain: true, NoMarkerSearch: true, Guard: "if-unmodified-since",
@@ -164,6 +168,32 @@ func TestAllFaultsAreListed(t *testing.T) {
 		c.change(&cfg)
 		if _, err := fhirr4.New(settings(t), cfg); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q is not in %v", c.want, err)
+		}
+	}
+}
+
+// TestAppointmentsSettings: what one feed has no use for is not said in vain.
+func TestAppointmentsSettings(t *testing.T) {
+	for yaml, fault := range map[string]string{
+		"{}":                                          "",
+		"{feed: watermark, unordered: true}":          "",
+		"{unordered: true}":                           "",
+		"{feed: patient}":                             "",
+		"{feed: newest-first}":                        "",
+		"{feed: window, of: [Location/1]}":            "",
+		"{feed: changed-feed}":                        `"changed-feed" is none of watermark, window, patient, newest-first`,
+		"{feed: patient, ahead: 24h}":                 "ahead belongs to feed: window",
+		"{step: 24h}":                                 "step belongs to feed: window",
+		"{feed: newest-first, of: [Location/1]}":      "of belongs to feed: window",
+		"{feed: window, unordered: true}":             "unordered belongs to feed: watermark",
+		"{feed: window, ahead: -1h}":                  "ahead must not be negative",
+		"{feed: window, step: 1s}":                    "step must be at least an hour",
+		"{feed: window, of: [Location/1, Patient/2]}": `of[1]: "Patient/2": write Location/12 or Practitioner/7`,
+		"{feed: window, of: [\"Location/1?x=y\"]}":    "write Location/12",
+	} {
+		_, err := fhirr4.Kind().New(settings(t), decode("base_url: https://ehr.example/fhir\nappointments: "+yaml+"\n"))
+		if fault == "" && err != nil || fault != "" && (err == nil || !strings.Contains(err.Error(), fault)) {
+			t.Errorf("%s: %v, want %q", yaml, err, fault)
 		}
 	}
 }

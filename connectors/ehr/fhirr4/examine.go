@@ -87,6 +87,7 @@ func (c *Connector) Examine(ctx context.Context, o ehr.Examination, report func(
 		return
 	}
 	e.searches(ctx)
+	e.order(ctx)
 	e.paging(ctx)
 	if o.RoundTrip {
 		e.trip(ctx, o)
@@ -98,6 +99,9 @@ func (e *exam) later(o ehr.Examination) []string {
 	var names []string
 	for _, p := range e.probes() {
 		names = append(names, p.check)
+	}
+	if e.ordered() {
+		names = append(names, checkOrder)
 	}
 	names = append(names, checkPaging)
 	if o.RoundTrip {

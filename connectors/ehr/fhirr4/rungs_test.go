@@ -288,14 +288,14 @@ func TestSearchesAreNotAnsweredFromACache(t *testing.T) {
 	if _, err := c.Find(t.Context(), callback.TaskResource, newWork(callback.TaskResource).Link.Marker()); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range callback.Feeds {
+	for _, f := range callback.Feeds { // two pages without any order: read twice
 		for _, err := range c.Changes(t.Context(), callback.FeedQuery{Feed: f, Since: monday}) {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if searches != 6 || stale != 0 {
+	if searches != 10 || stale != 0 {
 		t.Errorf("%d of %d searches may be answered from a cache", stale, searches)
 	}
 }
