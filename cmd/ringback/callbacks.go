@@ -53,6 +53,9 @@ func newCallbacksList() *cobra.Command {
 			}
 			f.Clinic, f.After = callback.ClinicID(clinic), callback.ID(after)
 			return withLedger(cmd, func(ctx context.Context, l ledger) error {
+				if err := checkClinic(ctx, cmd, l); err != nil {
+					return err
+				}
 				page, next, err := l.List(ctx, f)
 				if err != nil {
 					return err

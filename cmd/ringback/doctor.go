@@ -20,6 +20,7 @@ import (
 // doctorOptions are the flags of one run.
 type doctorOptions struct {
 	asJSON      bool
+	oneClinic   bool // --clinic was given
 	clinic      string
 	offline     bool
 	testPatient string
@@ -55,6 +56,7 @@ wrong or the configuration cannot be used.`,
 			if err := o.check(); err != nil {
 				return err
 			}
+			o.oneClinic = cmd.Flags().Changed("clinic")
 			return runDoctor(cmd, o)
 		},
 	}
@@ -170,16 +172,12 @@ func (d *diagnosis) examine(cmd *cobra.Command) error {
 // chosen are the clinics to look at.
 func (d *diagnosis) chosen(cfg config.Config) ([]config.Clinic, error) {
 	clinics := cfg.Clinics
-	if d.doctorOptions.clinic != "" {
-		clinics = nil
-		for _, cl := range cfg.Clinics {
-			if cl.ID == d.doctorOptions.clinic {
-				clinics = append(clinics, cl)
-			}
+	if d.oneClinic {
+		one, err := clinicNamed(cfg, d.doctorOptions.clinic)
+		if err != nil {
+			return nil, err
 		}
-		if len(clinics) == 0 {
-			return nil, fmt.Errorf("--clinic: there is no clinic %q in the configuration", d.doctorOptions.clinic)
-		}
+		clinics = []config.Clinic{one}
 	}
 	connected := 0
 	for _, cl := range clinics {

@@ -41,6 +41,9 @@ func newLinksList() *cobra.Command {
 				return fmt.Errorf("--state: %q is no state; use %s", state, join(callback.LinkStates))
 			}
 			return withLedger(cmd, func(ctx context.Context, l ledger) error {
+				if err := checkClinic(ctx, cmd, l); err != nil {
+					return err
+				}
 				page, next, err := l.Links(ctx, f)
 				if err != nil {
 					return err
@@ -178,6 +181,9 @@ EHR can be searched. With --all, every stuck link is put back to work.`,
 // retryAll puts all stuck links back to work and says how many there were.
 func retryAll(cmd *cobra.Command, clinic callback.ClinicID) error {
 	return withLedger(cmd, func(ctx context.Context, l ledger) error {
+		if err := checkClinic(ctx, cmd, l); err != nil {
+			return err
+		}
 		f := callback.LinkFilter{Clinic: clinic, State: callback.LinkStuck, Limit: 500}
 		n := 0
 		for {
