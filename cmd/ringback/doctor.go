@@ -157,6 +157,7 @@ func (d *diagnosis) examine(cmd *cobra.Command) error {
 	}
 	d.secrets(cfg)
 	d.signingKeys(cfg)
+	d.alerts(cfg)
 	for _, cl := range clinics {
 		d.clinic(cl)
 	}
