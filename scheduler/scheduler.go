@@ -38,6 +38,10 @@ type EHR interface {
 	Patients(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error)
 }
 
+// DefaultSearchLag is how late an EHR's search is taken to show what was written, where
+// nobody says otherwise.
+const DefaultSearchLag = 5 * time.Second
+
 // Site is one clinic with its EHR.
 type Site struct {
 	Clinic callback.ClinicID
@@ -63,7 +67,7 @@ type Options struct {
 
 	SweepEvery   time.Duration // 1s: how often lagging links are looked for
 	ResolveEvery time.Duration // 5m: how often an unbound callback's chart is looked for again
-	SearchLag    time.Duration // 5s: how late an EHR's search may show a write, where its Site does not say
+	SearchLag    time.Duration // DefaultSearchLag: how late an EHR's search may show a write, where its Site does not say
 	IndexLag     time.Duration // 10s: how late an EHR's search may show a booking
 	Overlap      time.Duration // 2m: how far behind the watermark a feed is read again
 	MaxFailures  int           // 100: failures in a row until a link is stuck
@@ -81,7 +85,7 @@ func (o Options) withDefaults() Options {
 	}
 	set(&o.SweepEvery, time.Second)
 	set(&o.ResolveEvery, 5*time.Minute)
-	set(&o.SearchLag, 5*time.Second)
+	set(&o.SearchLag, DefaultSearchLag)
 	set(&o.IndexLag, 10*time.Second)
 	set(&o.Overlap, 2*time.Minute)
 	set(&o.StopWithin, 20*time.Second)

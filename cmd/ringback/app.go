@@ -159,7 +159,7 @@ type app struct {
 }
 
 // pace is how fast the daemon looks; zero values take the scheduler's defaults.
-type pace struct{ sweep, resolve, settle, indexLag, overlap, cooldown time.Duration }
+type pace struct{ sweep, resolve, searchLag, indexLag, overlap, cooldown time.Duration }
 
 // newApp opens the ledger and makes every part. What was opened is closed again
 // when a later part cannot be made.
@@ -208,7 +208,7 @@ func (a *app) sharedWith(o store.Options) callback.Connections {
 
 func (a *app) newScheduler(ctx context.Context, cfg config.Config, p pace) (*scheduler.Scheduler, error) {
 	o := scheduler.Options{Ledger: a.ledger, Clock: clock.System{}, Logger: a.log,
-		SweepEvery: p.sweep, ResolveEvery: p.resolve, SearchLag: p.settle, IndexLag: p.indexLag, Overlap: p.overlap}
+		SweepEvery: p.sweep, ResolveEvery: p.resolve, SearchLag: p.searchLag, IndexLag: p.indexLag, Overlap: p.overlap}
 	tell, err := newTell(cfg)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/ringback-health/ringback/internal/doctor"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/redact"
+	"github.com/ringback-health/ringback/scheduler"
 )
 
 // doctorOptions are the flags of one run.
@@ -26,10 +27,6 @@ type doctorOptions struct {
 	testPatient string
 	timeout     time.Duration
 }
-
-// searchLag is how late the daemon takes an EHR's search to show what was written,
-// where search_lag does not say (scheduler.Options.SearchLag).
-const searchLag = 5 * time.Second
 
 // tripTime is what a round trip may take beyond the other checks: most of it is
 // waiting for the EHR's search.
@@ -226,7 +223,7 @@ func (d *diagnosis) ehr(ctx context.Context, cfg config.Config, cl config.Clinic
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	examination := ehr.Examination{RoundTrip: d.testPatient != "", TestPatient: redact.NewText(d.testPatient), SearchLag: cmp.Or(cl.EHR.SearchLag, searchLag)}
+	examination := ehr.Examination{RoundTrip: d.testPatient != "", TestPatient: redact.NewText(d.testPatient), SearchLag: cmp.Or(cl.EHR.SearchLag, scheduler.DefaultSearchLag)}
 	examiner.Examine(ctx, examination, func(f doctor.Finding) {
 		f.About = about
 		d.add(f)
