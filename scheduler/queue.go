@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
 	"github.com/robfig/cron/v3"
 
 	"github.com/ringback-health/ringback/callback"
@@ -121,6 +123,7 @@ type syncWorker struct {
 
 func (s *syncWorker) Work(ctx context.Context, job *river.Job[SyncArgs]) (err error) {
 	defer s.w.recovered("sync", &err)
+	defer s.w.handed.back(job.Args.Link)
 	return s.w.Sync(ctx, job.Args.Link)
 }
 
@@ -154,7 +157,9 @@ func (w *Worker) recovered(job string, err *error) {
 type queue interface {
 	start(ctx context.Context) error
 	stop(ctx context.Context) error
-	sync(ctx context.Context, links []callback.Lag) error
+	// sync makes jobs and returns the links for which none was made because one runs,
+	// or has run and is not noted as ended yet: what it did not see needs another.
+	sync(ctx context.Context, links []callback.Lag) (running []callback.ID, err error)
 	// poll reports whether the job was accepted; it is not while one waits or runs.
 	poll(ctx context.Context, f FeedArgs) (accepted bool, err error)
 }
@@ -291,13 +296,26 @@ func (q *riverQueue[TTx]) stop(ctx context.Context) error {
 	return errors.Join(err, q.close())
 }
 
-func (q *riverQueue[TTx]) sync(ctx context.Context, links []callback.Lag) error {
+func (q *riverQueue[TTx]) sync(ctx context.Context, links []callback.Lag) (running []callback.ID, err error) {
 	jobs := make([]river.InsertManyParams, len(links))
 	for i, l := range links {
 		jobs[i] = river.InsertManyParams{Args: SyncArgs{Link: l.Link}}
 	}
-	_, err := q.client.InsertMany(ctx, jobs)
-	return err
+	results, err := q.client.InsertMany(ctx, jobs)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range results {
+		if !r.UniqueSkippedAsDuplicate || r.Job.State != rivertype.JobStateRunning {
+			continue
+		}
+		var args SyncArgs // results may come in any order
+		if err := json.Unmarshal(r.Job.EncodedArgs, &args); err != nil {
+			return nil, fmt.Errorf("read a job of the queue: %w", err)
+		}
+		running = append(running, args.Link)
+	}
+	return running, nil
 }
 
 func (q *riverQueue[TTx]) poll(ctx context.Context, f FeedArgs) (bool, error) {

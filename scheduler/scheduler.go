@@ -142,7 +142,7 @@ func New(ctx context.Context, o Options) (*Scheduler, error) {
 		return nil, err
 	}
 	s.queue = q
-	s.sweep, s.news = newSweeper(o, q), newTeller(o)
+	s.sweep, s.news = newSweeper(o, q, s.handed), newTeller(o)
 	return s, nil
 }
 
@@ -178,15 +178,16 @@ func (s *Scheduler) PollNow(id callback.EHRID) {
 
 // Worker does the work of each job; it has no goroutines and can be called directly.
 type Worker struct {
-	opts  Options
-	sites map[callback.EHRID]Site
-	round sync.Map // of callback.EHRID to callback.ID; see readOpen
+	opts   Options
+	sites  map[callback.EHRID]Site
+	handed *handed  // links whose jobs wait or run
+	round  sync.Map // of callback.EHRID to callback.ID; see readOpen
 }
 
 // NewWorker makes a worker.
 func NewWorker(o Options) *Worker {
 	o = o.withDefaults()
-	w := &Worker{opts: o, sites: map[callback.EHRID]Site{}}
+	w := &Worker{opts: o, sites: map[callback.EHRID]Site{}, handed: &handed{since: map[callback.ID]time.Time{}}}
 	for _, s := range o.Sites {
 		if s.SearchLag == 0 {
 			s.SearchLag = o.SearchLag
