@@ -148,6 +148,13 @@ func New(ctx context.Context, o Options) (*Scheduler, error) {
 
 // Start begins to work and returns once jobs are being taken.
 func (s *Scheduler) Start(ctx context.Context) error {
+	again, err := s.queue.takeBack(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range again {
+		s.sweep.Poll(f)
+	}
 	if err := s.queue.start(ctx); err != nil {
 		return fmt.Errorf("start the job queue: %w", err)
 	}

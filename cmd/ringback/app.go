@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -237,14 +238,19 @@ func (a *app) newScheduler(ctx context.Context, cfg config.Config, p pace) (*sch
 	return scheduler.New(ctx, o)
 }
 
-// queueOptions put the queue beside the ledger: in its own file, or in the same PostgreSQL.
+// queueOptions put the queue beside the ledger: in its own file, or in the same
+// PostgreSQL, where a small file says which of its jobs are those of this daemon.
 func queueOptions(cfg config.Config, p pace) (scheduler.QueueOptions, error) {
 	dsn, err := cfg.DSN()
 	if err != nil {
 		return scheduler.QueueOptions{}, err
 	}
 	if !strings.HasPrefix(dsn.Reveal(), "sqlite:") {
-		return scheduler.QueueOptions{Postgres: dsn, Cooldown: p.cooldown}, nil
+		host, err := os.Hostname() // the folder may be shared with other machines
+		if err != nil {
+			return scheduler.QueueOptions{}, fmt.Errorf("this machine does not know its name: %w", err)
+		}
+		return scheduler.QueueOptions{Postgres: dsn, Cooldown: p.cooldown, Identity: cfg.Path(cfg.QueueFile) + "." + host + ".id"}, nil
 	}
 	return scheduler.QueueOptions{File: cfg.Path(cfg.QueueFile), Cooldown: p.cooldown}, nil
 }

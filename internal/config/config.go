@@ -37,7 +37,8 @@ type Config struct {
 	// SigningKeysFile holds the keys with which Ringback proves to EHRs who it is, and
 	// whose public part it publishes. Empty: there are none.
 	SigningKeysFile string `yaml:"signing_keys_file"`
-	// QueueFile is the job queue's own SQLite file; not used with PostgreSQL.
+	// QueueFile is the job queue's own SQLite file. With PostgreSQL the queue lives
+	// there, and beside this name stands only what a daemon knows its own jobs by.
 	QueueFile string   `yaml:"queue_file"`
 	Log       Log      `yaml:"log"`
 	Alerts    Alerts   `yaml:"alerts"`
