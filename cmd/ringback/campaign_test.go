@@ -124,7 +124,7 @@ clinics:
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	a, err := newApp(ctx, cfg, log, pace{sweep: 500 * time.Millisecond, resolve: time.Minute, settle: 100 * time.Millisecond,
+	a, err := newApp(ctx, cfg, log, pace{sweep: 500 * time.Millisecond, resolve: time.Minute, searchLag: 100 * time.Millisecond,
 		indexLag: time.Second, overlap: 3 * time.Second, cooldown: 10 * time.Millisecond})
 	if err != nil {
 		cancel()
