@@ -29,6 +29,7 @@ func TestBadFiles(t *testing.T) {
 		"ehr-shared":            `give each clinic its own connection`,
 		"ehr-without-connector": `ehr.connector is missing`,
 		"search-lag":            "clinic a: ehr.search_lag must not be negative; write it as 10s",
+		"look-again":            "clinic a: ehr.look_again: at_first must not be longer than at_most",
 		"log-level":             `none of debug, info, warn, error`,
 		"log-format":            `neither text nor json`,
 		"password-in-file":      `put the address into database_file or database_env`,
