@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -68,7 +69,7 @@ func newNotifications(r *prometheus.Registry) (*notifications, error) {
 
 // registerNotifications lets the EHRs in that tell of changes. Without any there is
 // no such path.
-func (s *Server) registerNotifications(from map[callback.EHRID]Notifier) error {
+func (s *Server) registerNotifications(from map[callback.EHRID]Notifier, stands func() []PushGauge) error {
 	if len(from) == 0 {
 		return nil
 	}
@@ -78,6 +79,9 @@ func (s *Server) registerNotifications(from map[callback.EHRID]Notifier) error {
 		}
 	}
 	counted, err := newNotifications(s.metrics.registry)
+	if err == nil && stands != nil {
+		err = s.metrics.registry.Register(pushCollector(stands))
+	}
 	if err != nil {
 		return err
 	}
@@ -138,4 +142,41 @@ func signed(body []byte, signature string, secret redact.Secret) bool {
 	mac := hmac.New(sha256.New, []byte(secret.Reveal()))
 	mac.Write(body)
 	return err == nil && hmac.Equal(got, mac.Sum(nil))
+}
+
+// PushGauge is how it stands with what an EHR tells of one feed, for the metrics.
+type PushGauge struct {
+	Clinic callback.ClinicID
+	EHR    callback.EHRID
+	Feed   callback.Feed
+	Proven bool      // it tells, and that arrives
+	Until  time.Time // when the Subscription ends unless it is renewed; zero: never, or there is none
+}
+
+var (
+	descPush = prometheus.NewDesc("ringback_push_proven",
+		"1 when the EHR tells of changes in a feed and that arrives; 0 when changes are found by polls alone.", []string{"clinic", "ehr", "feed"}, nil)
+	descPushEnd = prometheus.NewDesc("ringback_push_ends_timestamp_seconds",
+		"When the EHR stops to tell unless it is asked again; there is no line where it does not stop.", []string{"clinic", "ehr", "feed"}, nil)
+)
+
+// pushCollector shows how it stands with what EHRs tell.
+type pushCollector func() []PushGauge
+
+// Describe names the metrics.
+func (c pushCollector) Describe(ch chan<- *prometheus.Desc) { ch <- descPush; ch <- descPushEnd }
+
+// Collect asks for the numbers.
+func (c pushCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, g := range c() {
+		labels := []string{string(g.Clinic), string(g.EHR), string(g.Feed)}
+		proven := 0
+		if g.Proven {
+			proven = 1
+		}
+		ch <- gauge(descPush, proven, labels...)
+		if !g.Until.IsZero() {
+			ch <- prometheus.MustNewConstMetric(descPushEnd, prometheus.GaugeValue, float64(g.Until.Unix()), labels...)
+		}
+	}
 }

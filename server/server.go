@@ -47,6 +47,8 @@ type Options struct {
 	JWKS func() ([]byte, error)
 	// Notifiers are the EHRs that tell of changes.
 	Notifiers map[callback.EHRID]Notifier
+	// Pushes says for the metrics how it stands with what EHRs tell.
+	Pushes func() []PushGauge
 	// Registry gets the server's metrics and is what /metrics shows. By default
 	// a new one with the metrics of the Go runtime.
 	Registry *prometheus.Registry
@@ -109,7 +111,7 @@ func New(o Options) (*Server, error) {
 	s.registerLinks()
 	s.registerHealth()
 	s.registerJWKS(o.JWKS)
-	if err := s.registerNotifications(o.Notifiers); err != nil {
+	if err := s.registerNotifications(o.Notifiers, o.Pushes); err != nil {
 		return nil, err
 	}
 	if err := s.registerPages(); err != nil {

@@ -192,9 +192,13 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_
 			return nil, err
 		}
 	}
+	notifiers, err := a.notifiers(cfg)
+	if err != nil {
+		return nil, err
+	}
 	a.server, err = server.New(server.Options{Ledger: a.ledger, Tokens: a.ledger, Take: a.desk.Take, Wake: a.scheduler.Wake,
 		Clock: clock.System{}, Logger: log, Ready: a.checks(cfg), Version: buildVersion(), OpenOnLoopback: true,
-		Zone: zones(cfg), JWKS: published})
+		Zone: zones(cfg), JWKS: published, Notifiers: notifiers, Pushes: a.pushes})
 	return a, err
 }
 
@@ -227,7 +231,12 @@ func (a *app) newScheduler(ctx context.Context, cfg config.Config, p pace) (*sch
 			poll = defaultPoll
 		}
 		id := callback.EHRID(cl.EHR.ID)
-		o.Sites = append(o.Sites, scheduler.Site{Clinic: callback.ClinicID(cl.ID), Rules: rules, ID: id, EHR: a.ehrs[id], Poll: poll, SearchLag: cl.EHR.SearchLag})
+		push, err := sitePush(cfg, cl)
+		if err != nil {
+			return nil, err
+		}
+		o.Sites = append(o.Sites, scheduler.Site{Clinic: callback.ClinicID(cl.ID), Rules: rules, ID: id, EHR: a.ehrs[id], Poll: poll,
+			SearchLag: cl.EHR.SearchLag, Push: push})
 	}
 	queue, err := queueOptions(cfg, p)
 	if err != nil {
