@@ -74,6 +74,7 @@ func (c *Connector) Examine(ctx context.Context, o ehr.Examination, report func(
 	known := e.metadata(ctx)
 	if known {
 		e.rung()
+		e.pushOffered(o.Push)
 	} else {
 		e.skip("it is not known what the EHR can do", checkRung, checkConditional, checkProposals)
 	}
@@ -88,6 +89,7 @@ func (c *Connector) Examine(ctx context.Context, o ehr.Examination, report func(
 	}
 	e.searches(ctx)
 	e.paging(ctx)
+	e.push(ctx, o.Push)
 	if o.RoundTrip {
 		e.trip(ctx, o)
 	}
@@ -100,6 +102,9 @@ func (e *exam) later(o ehr.Examination) []string {
 		names = append(names, p.check)
 	}
 	names = append(names, checkPaging)
+	if o.Push != nil {
+		names = append(names, checkPush)
+	}
 	if o.RoundTrip {
 		names = append(names, checkTrip)
 	}

@@ -15,8 +15,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/connectors/ehr"
 	"github.com/ringback-health/ringback/connectors/ehr/fhirr4"
 	"github.com/ringback-health/ringback/internal/clock"
+	"github.com/ringback-health/ringback/internal/doctor"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/redact"
 	"github.com/ringback-health/ringback/sandbox"
@@ -442,4 +444,45 @@ func TestSubscriptionConfig(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
+}
+
+// TestExaminePush: what doctor says of each state, and that it only looks.
+func TestExaminePush(t *testing.T) {
+	find := func(p *pushing, r *callback.PushRequest) (list findings) {
+		t.Helper()
+		p.box.ClearRequests()
+		p.ehr.Examine(t.Context(), ehr.Examination{Push: r}, func(f doctor.Finding) {
+			if f.Check == "push" {
+				list = append(list, f)
+			}
+		})
+		for _, q := range p.box.Requests() {
+			if q.Method != http.MethodGet && !strings.HasSuffix(q.Path, "/_search") {
+				t.Errorf("doctor sends %s %s", q.Method, q.Path)
+			}
+		}
+		return list
+	}
+	expect := func(list findings, n int, s doctor.Status, whose doctor.Party, words string) {
+		t.Helper()
+		if len(list) != n || list[0].Status != s || list[0].Whose != whose || !strings.Contains(list[0].What, words) {
+			t.Errorf("want %d of %s with %q: %+v", n, s, words, list)
+		}
+	}
+	without := newPushing(t, sandbox.Options{Types: sandbox.StandardTypes()}, nil)
+	expect(find(without, nil), 1, doctor.Note, doctor.Nobody, "does not offer")
+	expect(find(without, &without.request), 1, doctor.Warning, doctor.Vendor, "does not offer")
+	p := newPushing(t, sandbox.Options{}, nil)
+	expect(find(p, nil), 1, doctor.Note, doctor.Nobody, "not set up")
+	expect(find(p, &p.request), 2, doctor.Note, doctor.Nobody, "not asked yet")
+	p.push()
+	expect(find(p, &p.request), 2, doctor.Note, doctor.Nobody, "not taken it up")
+	p.box.Deliver(t.Context())
+	expect(find(p, &p.request), 2, doctor.OK, doctor.Nobody, "until 2026-03-15T09:00:00Z")
+	id := p.all()[0].ID
+	p.set(id, "status", "error")
+	expect(find(p, &p.request), 2, doctor.Warning, doctor.EHRAdmin, "could not deliver")
+	p.set(id, "status", "active")
+	p.clock.Advance(8 * 24 * time.Hour)
+	expect(find(p, &p.request), 2, doctor.Note, doctor.Nobody, "come to its end")
 }
