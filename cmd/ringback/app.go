@@ -106,7 +106,7 @@ func newConnectors(cfg config.Config, shared callback.Connections) (map[callback
 			continue
 		}
 		settings := ehr.Settings{ID: callback.EHRID(cl.EHR.ID), Clinic: callback.ClinicID(cl.ID), Zone: zone, Region: cl.Region,
-			Secret: cfg.Secret, Path: cfg.Path, SigningKeysFile: cfg.Path(cfg.SigningKeysFile)}
+			Secret: cfg.Secret, Path: cfg.Path, SigningKeysFile: cfg.Path(cfg.SigningKeysFile), Push: cl.EHR.Push != nil}
 		if shared != nil {
 			settings.Turns = func(perSecond float64) ehr.Turns {
 				return scheduler.Turns{Ledger: shared, EHR: settings.ID, PerSecond: perSecond}

@@ -38,6 +38,8 @@ type Config struct {
 	Subscription SubscriptionConfig `yaml:"subscription"`
 
 	RungConfig `yaml:",inline"`
+
+	push bool // Settings.Push
 }
 
 // Default returns what holds where the operator says nothing.
