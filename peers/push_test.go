@@ -4,7 +4,6 @@ package peers_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -38,6 +37,13 @@ func TestPush(t *testing.T) {
 	w.start(t)
 	w.baseline(t)
 	w.told(t)
+	defer func() { // HAPI would go on trying to reach this daemon
+		for _, feed := range []string{"work-items", "appointments"} {
+			for _, s := range w.subscriptions(t, feed) {
+				w.ehr.delete(t, "Subscription/"+s["id"].(string))
+			}
+		}
+	}()
 
 	who := somebody()
 	chart := w.ehr.register(t, who)
@@ -77,11 +83,21 @@ func (w *world) told(t *testing.T) {
 	t.Helper()
 	for _, feed := range []string{"work-items", "appointments"} {
 		eventually(t, "the EHR tells of "+feed, func() (bool, string) {
-			var found struct{ Entry []struct{ Resource resource } }
-			w.ehr.do(t, http.MethodGet, w.ehr.base+"/Subscription?"+url.Values{"url": {w.notifications(feed)}}.Encode(), nil, nil, &found)
-			return len(found.Entry) == 1 && found.Entry[0].Resource["status"] == "active", fmt.Sprint(found.Entry)
+			found := w.subscriptions(t, feed)
+			return len(found) == 1 && found[0]["status"] == "active", fmt.Sprint(found)
 		})
 	}
+}
+
+// subscriptions are those of this daemon for a feed.
+func (w *world) subscriptions(t *testing.T, feed string) (all []resource) {
+	t.Helper()
+	var found struct{ Entry []struct{ Resource resource } }
+	w.ehr.do(t, http.MethodGet, w.ehr.base+"/Subscription?"+url.Values{"url": {w.notifications(feed)}}.Encode(), nil, nil, &found)
+	for _, e := range found.Entry {
+		all = append(all, e.Resource)
+	}
+	return all
 }
 
 func (w *world) notifications(feed string) string {
@@ -102,15 +118,4 @@ func (w *world) tell(t *testing.T, word string) int {
 	}
 	resp.Body.Close()
 	return resp.StatusCode
-}
-
-// freeAddress is where nothing listens now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
