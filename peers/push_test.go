@@ -66,6 +66,7 @@ func TestPush(t *testing.T) {
 	}
 	// Another life finds what stands and asks for nothing more.
 	w.stop(t)
+	w.judge(t)
 	w.start(t)
 	w.told(t)
 	if out := w.command(t, "doctor"); strings.Count(out, "the EHR tells of changes in") != 2 {
@@ -75,7 +76,6 @@ func TestPush(t *testing.T) {
 		t.Error("the secret stands in the log")
 	}
 	w.stop(t)
-	w.judge(t)
 }
 
 // told waits until one Subscription per feed is active.

@@ -43,10 +43,7 @@ func watched(t *testing.T, e scheduler.EHR) (*world, scheduler.PushWatch) {
 	return w, scheduler.NewPushWatch(w.options)
 }
 
-var (
-	itemFeed  = scheduler.FeedArgs{EHR: ehrID, Feed: callback.FeedItems}
-	visitFeed = scheduler.FeedArgs{EHR: ehrID, Feed: callback.FeedAppointments}
-)
+var visitFeed = scheduler.FeedArgs{EHR: ehrID, Feed: callback.FeedAppointments}
 
 // TestPushIsProven: polls may be rarer only while the Subscription stands, was looked
 // at lately, and its notifications arrive.

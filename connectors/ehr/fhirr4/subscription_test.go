@@ -486,3 +486,23 @@ func TestExaminePush(t *testing.T) {
 	p.clock.Advance(8 * 24 * time.Hour)
 	expect(find(p, &p.request), 2, doctor.Note, doctor.Nobody, "come to its end")
 }
+
+// TestPushNeedsItsScope: a grant without Subscription is a loss where the EHR is to
+// tell of changes, and none where it is not.
+func TestPushNeedsItsScope(t *testing.T) {
+	v := newVendor(t)
+	w := httptest.NewRecorder()
+	sandbox.New(sandbox.Options{Types: append(sandbox.StandardTypes(), "Subscription")}).
+		ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, sandbox.BasePath+"/metadata", nil))
+	v.metadata = w.Body.Bytes()
+	v.scopes = "system/Task.crus system/Appointment.crus system/Patient.rs"
+	base := withToken(v.start())
+	for _, push := range []bool{false, true} {
+		set := still(t)
+		set.Push = push
+		list := examine(t, t.Context(), base, ehr.Examination{}, set)
+		if f := list.of("scopes"); strings.Contains(strings.Join(f.More, " "), "Subscription") != push || (f.Status == doctor.OK) == push {
+			t.Errorf("push %t: %+v", push, f)
+		}
+	}
+}
