@@ -223,8 +223,10 @@ func TestPushStorm(t *testing.T) {
 	w.clock.Advance(11 * time.Second)
 	eventually(t, "a second poll", func() bool { return w.searches("/Appointment") > first })
 	for _, kind := range []callback.NotificationKind{callback.NotifiedHeartbeat, callback.NotifiedHandshake} {
-		second := quiet()
+		second, others := quiet(), w.searches("/Task")
 		s.Notified(ehrID, callback.FeedAppointments, kind)
+		s.Notified(ehrID, callback.FeedItems, callback.NotifiedChange) // a sweep that would take both
+		eventually(t, "the other feed is read", func() bool { return w.searches("/Task") > others })
 		if third := quiet(); third != second {
 			t.Errorf("a %s was polled for", kind)
 		}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -212,7 +214,8 @@ func TestPushMendsWhatStands(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPushing(t, sandbox.Options{}, nil)
-			id := p.begin()[0].ID
+			before := p.begin()[0]
+			id := before.ID
 			c.spoil(p, id)
 			if c.rests {
 				if all := p.push(); all[0].State != callback.PushOff || all[0].Problem == "" {
@@ -226,8 +229,13 @@ func TestPushMendsWhatStands(t *testing.T) {
 			if after[0].State != callback.PushActive || after[0].Problem != "" || !after[0].Stands(p.clock.Now()) || (after[0].ID != id) != c.another {
 				t.Errorf("was %s, is %+v", id, after[0])
 			}
-			if n := len(p.all()); n != 2 {
-				t.Errorf("%d Subscriptions", n)
+			list := p.all()
+			if len(list) != 2 {
+				t.Fatalf("%d Subscriptions", len(list))
+			}
+			i := slices.IndexFunc(list, func(s subscribed) bool { return s.ID == after[0].ID })
+			if !strings.HasPrefix(list[i].Reason, "Ringback ") || (list[i].Reason == before.Reason) == strings.Contains(name, "secret") {
+				t.Errorf("was %+v, is %+v", before, list[i])
 			}
 		})
 	}
@@ -240,6 +248,14 @@ func TestPushLeavesWhatLasts(t *testing.T) {
 	p.push()
 	if after := p.all(); after[0].Meta.VersionID != before[0].Meta.VersionID {
 		t.Error("renewed while more than a third of its time was left")
+	}
+	// A server that gives half an hour instead of a week is not asked at every look.
+	p.set(before[0].ID, "end", p.clock.Now().Add(30*time.Minute).Format(time.RFC3339))
+	short := p.all()[0].Meta.VersionID
+	p.clock.Advance(15 * time.Minute)
+	p.push()
+	if after := p.all(); after[0].Meta.VersionID != short {
+		t.Error("renewed while more than a third of what was given was left")
 	}
 }
 
@@ -260,6 +276,39 @@ func TestPushPutsAnEndToASecond(t *testing.T) {
 	}
 	if want := []string{"active", "active", "off", "off", "active"}; !slices.Equal(states, want) {
 		t.Errorf("%v, want %v", states, want)
+	}
+}
+
+// TestPushKeepsWhatWorks: of two the one that works is kept, though it is younger, and
+// also where the server cannot search by endpoint and shows those of others.
+func TestPushKeepsWhatWorks(t *testing.T) {
+	p := newPushing(t, sandbox.Options{}, func(c *fhirr4.Config) {
+		to, err := url.Parse(strings.TrimSuffix(c.BaseURL, sandbox.BasePath))
+		if err != nil {
+			t.Fatal(err)
+		}
+		through := httputil.NewSingleHostReverseProxy(to)
+		blind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			q := r.URL.Query()
+			q.Del("url")
+			r.URL.RawQuery = q.Encode()
+			through.ServeHTTP(w, r)
+		}))
+		t.Cleanup(blind.Close)
+		c.BaseURL = blind.URL + sandbox.BasePath
+	})
+	list := p.begin()
+	raw, err := p.box.Store().Read("Subscription", list[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	younger, err := p.box.Store().Create(raw.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.set(list[0].ID, "status", "error")
+	if all := p.push(); all[0].ID != younger.ID || all[0].State != callback.PushActive || all[1].ID != list[1].ID {
+		t.Errorf("%+v", all)
 	}
 }
 
