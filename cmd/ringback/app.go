@@ -108,7 +108,7 @@ func newConnectors(cfg config.Config, shared callback.Connections, counts *serve
 			continue
 		}
 		settings := ehr.Settings{ID: callback.EHRID(cl.EHR.ID), Clinic: callback.ClinicID(cl.ID), Zone: zone, Region: cl.Region,
-			Secret: cfg.Secret, Path: cfg.Path, SigningKeysFile: cfg.Path(cfg.SigningKeysFile)}
+			Secret: cfg.Secret, Path: cfg.Path, SigningKeysFile: cfg.Path(cfg.SigningKeysFile), Push: cl.EHR.Push != nil}
 		if shared != nil {
 			settings.Turns = func(perSecond float64) ehr.Turns {
 				return scheduler.Turns{Ledger: shared, EHR: settings.ID, PerSecond: perSecond}
@@ -198,9 +198,13 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_
 			return nil, err
 		}
 	}
+	notifiers, err := a.notifiers(cfg)
+	if err != nil {
+		return nil, err
+	}
 	a.server, err = server.New(server.Options{Ledger: a.ledger, Tokens: a.ledger, Take: a.desk.Take, Wake: a.scheduler.Wake,
 		Clock: clock.System{}, Logger: log, Ready: a.checks(cfg), Version: buildVersion(), OpenOnLoopback: true,
-		Zone: zones(cfg), JWKS: published, EHRCounts: counts})
+		Zone: zones(cfg), JWKS: published, EHRCounts: counts, Notifiers: notifiers, Pushes: a.pushes})
 	return a, err
 }
 
@@ -233,8 +237,12 @@ func (a *app) newScheduler(ctx context.Context, cfg config.Config, p pace) (*sch
 			poll = defaultPoll
 		}
 		id := callback.EHRID(cl.EHR.ID)
+		push, err := sitePush(cfg, cl)
+		if err != nil {
+			return nil, err
+		}
 		o.Sites = append(o.Sites, scheduler.Site{Clinic: callback.ClinicID(cl.ID), Rules: rules, ID: id, EHR: a.ehrs[id], Poll: poll, SearchLag: cl.EHR.SearchLag,
-			Pace: scheduler.Pace{AtFirst: cl.EHR.LookAgain.AtFirst, AtMost: cl.EHR.LookAgain.AtMost}})
+			Pace: scheduler.Pace{AtFirst: cl.EHR.LookAgain.AtFirst, AtMost: cl.EHR.LookAgain.AtMost}, Push: push})
 	}
 	queue, err := queueOptions(cfg, p)
 	if err != nil {

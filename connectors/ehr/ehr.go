@@ -84,6 +84,8 @@ type Settings struct {
 	// SigningKeysFile is where this installation's signing keys are (package jose);
 	// empty: it has none.
 	SigningKeysFile string
+	// Push says that the EHR is going to be asked to tell of changes; see Pusher.
+	Push bool
 
 	Clock  clock.Clock  // nil: the system's
 	Logger *slog.Logger // nil: none

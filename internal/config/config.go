@@ -27,6 +27,8 @@ import (
 type Config struct {
 	// Listen is where the HTTP server listens, "host:port".
 	Listen string `yaml:"listen"`
+	// PublicURL is where EHRs reach this installation, for those that tell of changes.
+	PublicURL string `yaml:"public_url"`
 	// Database is "sqlite:PATH" or a postgres:// address. An address with a
 	// password belongs into database_env or database_file.
 	Database     string `yaml:"database"`
@@ -85,6 +87,8 @@ type EHR struct {
 	SearchLag time.Duration `yaml:"search_lag"`
 	// LookAgain is how often what no feed shows is asked for by itself.
 	LookAgain LookAgain `yaml:"look_again"`
+	// Push lets the EHR tell that something has changed. nil: it is only polled.
+	Push *Push `yaml:"push"`
 	// Settings are the connector's own.
 	Settings ast.Node `yaml:"settings"`
 }
@@ -155,6 +159,11 @@ func (c Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		bad("listen: %q is not an address; write it as 127.0.0.1:8080", c.Listen)
 	}
+	if c.PublicURL != "" {
+		if err := validatePublicURL(c.PublicURL); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if scheme, _, _ := strings.Cut(c.Database, ":"); scheme != "sqlite" && scheme != "postgres" && scheme != "postgresql" {
 		bad("database: write it as sqlite:PATH or postgres://user@host/database")
 	}
@@ -203,6 +212,11 @@ func (c Config) Validate() error {
 			}
 			if l := e.LookAgain; l.AtFirst < 0 || l.AtMost < 0 || l.AtMost != 0 && l.AtMost < l.AtFirst {
 				bad("%s: ehr.look_again: at_first must not be longer than at_most, and neither negative; write {at_first: 1m, at_most: 6h}", at)
+			}
+			if e.Push != nil {
+				if err := e.Push.validate(c.PublicURL); err != nil {
+					bad("%s: %w", at, err)
+				}
 			}
 		}
 	}

@@ -39,6 +39,10 @@ func TestBadFiles(t *testing.T) {
 		"database":              `sqlite:PATH or postgres://`,
 		"region":                `region "ZZ" is not known`,
 		"two-documents":         `second document`,
+		"public-url":            `must begin with https://`,
+		"public-url-nonsense":   `write it as https://ringback.example.org`,
+		"push-without-address":  `clinic a: ehr.push needs public_url`,
+		"push-without-secret":   `clinic a: ehr.push.secret_file is missing; make one with: openssl`,
 		"signing-keys-file":     `give it a file of its own`,
 	}
 	files, err := filepath.Glob("testdata/bad.*.yml")
