@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"net/http/httptest"
@@ -41,7 +40,7 @@ func TestPushThroughTheDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := newApp(t.Context(), cfg, slog.New(slog.NewTextHandler(io.Discard, nil)), pace{})
+	a, err := newApp(t.Context(), cfg, slog.New(slog.DiscardHandler), pace{})
 	if err != nil {
 		t.Fatal(err)
 	}
