@@ -7,8 +7,8 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"slices"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
