@@ -191,6 +191,8 @@ type Observations interface {
 	CreditedTo(ctx context.Context, clinic ClinicID, ehr EHRID, appointment string) (ID, error)
 	// OpenFor returns the ids of the clinic's open callbacks whose Patient.Chart is the patient.
 	OpenFor(ctx context.Context, clinic ClinicID, patient redact.Text) ([]ID, error)
+	// Versions returns the versions of those appointments that are known, by id.
+	Versions(ctx context.Context, clinic ClinicID, ehr EHRID, ids []string) (map[string]string, error)
 	// Scheduled returns the ids of the appointments that are known to begin in a span
 	// and did not fall through.
 	Scheduled(ctx context.Context, clinic ClinicID, ehr EHRID, in Span) ([]string, error)

@@ -219,8 +219,15 @@ func (r *reading) interpret(ctx context.Context, p callback.Page, replay bool) e
 		}
 		news = news || is
 	}
+	known, err := r.known(ctx, changes.Appointments)
+	if err != nil {
+		return err
+	}
 	for _, a := range changes.Appointments {
 		r.window.show(a.ID)
+		if version, is := known[a.ID]; is && version == a.Version && version != "" && !replay {
+			continue // a window shows the same again and again
+		}
 		a.Clinic, a.EHR = r.site.Clinic, r.site.ID
 		a.NotBefore, a.FirstSeen = p.NotBefore, p.FetchedAt
 		is, err := r.seenAppointment(ctx, r.site, a, replay)
@@ -233,6 +240,18 @@ func (r *reading) interpret(ctx context.Context, p callback.Page, replay bool) e
 		r.latest = changes.Latest
 	}
 	return r.done(ctx, p, changes.Problems, news)
+}
+
+// known returns the versions of those appointments that the ledger has.
+func (r *reading) known(ctx context.Context, all []callback.Appointment) (map[string]string, error) {
+	var ids []string
+	for _, a := range all {
+		ids = append(ids, a.ID)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return r.opts.Ledger.Versions(ctx, r.site.Clinic, r.site.ID, ids)
 }
 
 // done marks a page as interpreted. Most polls show nothing new, and that is not worth

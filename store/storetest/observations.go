@@ -153,6 +153,12 @@ func appointments(t *testing.T, l Ledger) {
 		must(t, err)
 		same(t, name, got, c.want)
 	}
+	known, err := l.Versions(ctx, here, ehr, []string{"a1", "nowhere", "bare"})
+	must(t, err)
+	same(t, "known versions", known, map[string]string{"a1": "2", "bare": ""})
+	known, err = l.Versions(ctx, there, ehr, []string{"a1"})
+	must(t, err)
+	same(t, "known versions of another clinic", len(known), 0)
 	for _, bad := range []callback.Appointment{{EHR: ehr, ID: "x", State: "booked"}, {Clinic: here, ID: "x", State: "booked"},
 		{Clinic: here, EHR: ehr, State: "booked"}, {Clinic: here, EHR: ehr, ID: "x"}} {
 		_, _, err := l.SaveAppointment(ctx, bad)
