@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test conformance conformance-tests bench lint fmt
+.PHONY: help demo build test conformance conformance-tests campaign bench lint fmt
 
 BIN           := $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-v2.15.0
@@ -41,7 +41,13 @@ conformance: ## the real binary against systems nobody here wrote: FHIR servers 
 # share the peers.
 conformance-tests:
 	@$(GOTEST) -count=1 -p 1 -timeout 20m ./store/... ./scheduler/...
-	@$(GOTEST) -count=1 -timeout 20m -parallel 6 -tags conformance ./peers/...
+	@$(GOTEST) -count=1 -timeout 40m -parallel 6 -tags conformance ./peers/...
+
+# Hours. RINGBACK_CAMPAIGN_N says how many callbacks, RINGBACK_CAMPAIGN_SEED which.
+campaign: export RINGBACK_CAMPAIGN_N := $(or $(RINGBACK_CAMPAIGN_N),10000)
+campaign: ## the long campaign: 10,000 callbacks on the sandbox and on each peer while faults strike and the daemon is killed
+	go test -count=1 -timeout 24h -v -run TestCampaign ./cmd/ringback
+	peers/run.sh go test -count=1 -timeout 24h -tags conformance -v -run TestCampaign ./peers
 
 bench: ## the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

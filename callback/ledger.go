@@ -58,8 +58,12 @@ type Filter struct {
 	Review   bool // only those that a person has to look at
 	Open     bool // only those that are not closed
 	Unbound  bool // only those without a certain chart
-	Limit    int  // 0: the ledger's default of 50; at most 500
-	After    ID   // continue behind this id; newest first
+	Repeated bool // only those that further calls were merged into
+	// BoundBefore selects those with a certain chart that the EHR was last asked about
+	// before then.
+	BoundBefore time.Time
+	Limit       int // 0: the ledger's default of 50; at most 500
+	After       ID  // continue behind this id; newest first
 }
 
 // LinkFilter selects links. Zero fields do not restrict.

@@ -1,33 +1,41 @@
 //go:build conformance
 
 // Package peers_test runs the real ringback binary against systems nobody here
-// wrote: Medplum's FHIR server, and PostgreSQL. `make conformance` starts them and
-// this. What a part does by itself is tested beside the part.
+// wrote: FHIR servers, a SMART token server, PostgreSQL. `make conformance` starts
+// them and this. What a part does by itself is tested beside the part.
 package peers_test
 
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ringback-health/ringback/peers/faultproxy"
 	"github.com/ringback-health/ringback/store/storetest"
 )
 
-// ehr is the peer that run.sh has started.
-var ehr peer
+// medplum and hapi are the FHIR servers that run.sh has started. A base of ""
+// is a server that could not be had.
+var (
+	medplum = peer{name: "Medplum"}
+	hapi    = peer{name: "HAPI"}
+)
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	ehr.base = os.Getenv("RINGBACK_PEER_FHIR")
-	if ehr.base == "" {
+	medplum.base, hapi.base = os.Getenv("RINGBACK_PEER_FHIR"), os.Getenv("RINGBACK_PEER_HAPI")
+	if medplum.base == "" {
 		fmt.Fprintln(os.Stderr, "RINGBACK_PEER_FHIR is not set; start this with: make conformance")
 		return 1
 	}
+	medplum.tells = strings.TrimSuffix(medplum.base, "/fhir/R4") + "/__invalid"
 	dir, err := os.MkdirTemp("", "ringback-conformance-")
 	if err == nil {
 		defer os.RemoveAll(dir)
@@ -40,58 +48,80 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// plain is an EHR that does not see to it that a work item is made only once:
-// Ringback has to.
-var plain = settings{without: "conditional-create"}
-
-// scenarios are what Ringback promises, in the words of its users.
+// scenarios are what Ringback promises, in the words of its users. Those that are
+// core run on every FHIR server with every database; all others on SQLite with
+// every FHIR server, and on PostgreSQL with Medplum's.
 var scenarios = []struct {
 	name     string
+	core     bool
 	settings settings
 	run      func(*testing.T, *world)
 }{
-	{"a request stands in the inbox", settings{}, filed},
-	{"what staff do is followed", settings{}, staffEdits},
-	{"what is not ours is kept", settings{}, lossless},
-	{"a booked visit closes", settings{}, booked},
-	{"a visit that points to the work item closes", settings{}, bookedExactly},
-	{"a cancelled visit reopens", settings{}, cancelled},
-	{"an old appointment closes nothing", settings{}, oldAppointments},
-	{"weak evidence closes nothing", settings{}, weakEvidence},
-	{"staff name the chart", settings{}, chartByStaff},
-	{"a proposed visit is booked", settings{proposeVisits: true}, proposed},
-	{"an overtaken page changes nothing", settings{}, overtaken},
-	{"a deleted work item is filed again", settings{}, deleted},
-	{"a lost answer makes no second item", settings{}, lostAnswers},
-	{"a lost answer where creates are never conditional", plain, lostAnswers},
-	{"killed between filing and booking", settings{}, killed},
-	{"killed while filing", settings{}, killedWhileFiling},
-	{"killed while filing where creates are never conditional", plain, killedWhileFiling},
-	{"forty at once", settings{pageSize: 7}, fortyAtOnce},
-	{"ends when told to", settings{}, stops},
+	{"a request stands in the inbox", true, settings{}, filed},
+	{"what staff do is followed", false, settings{}, staffEdits},
+	{"what is not ours is kept", false, settings{}, lossless},
+	{"a booked visit closes", true, settings{}, booked},
+	{"a visit that points to the work item closes", false, settings{}, bookedExactly},
+	{"a cancelled visit reopens", true, settings{}, cancelled},
+	{"an old appointment closes nothing", false, settings{}, oldAppointments},
+	{"weak evidence closes nothing", false, settings{}, weakEvidence},
+	{"staff name the chart", false, settings{}, chartByStaff},
+	{"a proposed visit is booked", false, settings{proposeVisits: true}, proposed},
+	{"an overtaken page changes nothing", false, settings{}, overtaken},
+	{"a deleted work item is filed again", false, settings{}, deleted},
+	{"a lost answer makes no second item", true, settings{}, lostAnswers},
+	{"a lost answer where creates are never conditional", false, settings{unconditional: true}, lostAnswers},
+	{"killed between filing and booking", false, settings{}, killed},
+	{"killed while filing", true, settings{}, killedWhileFiling},
+	{"killed while filing where creates are never conditional", false, settings{unconditional: true}, killedWhileFiling},
+	{"forty at once", false, settings{pageSize: 7}, fortyAtOnce},
+	{"ends when told to", false, settings{}, stops},
 }
 
+// onEach runs a test on every FHIR server that there is.
+func onEach(t *testing.T, test func(*testing.T, peer)) {
+	for _, p := range []peer{medplum, hapi} {
+		t.Run(p.name, func(t *testing.T) {
+			if p.base == "" {
+				t.Skipf("there is no %s: run.sh could not start it", p.name)
+			}
+			p.furnish(t)
+			test(t, p)
+		})
+	}
+}
+
+// TestOnSQLite and TestOnPostgreSQL take most of the time, and most of that they
+// wait: all of it runs at once. Each scenario has a clinic of its own, with people
+// whom the others do not know.
 func TestOnSQLite(t *testing.T) {
-	exercise(t, func(*testing.T) string { return "" })
+	t.Parallel()
+	onEach(t, func(t *testing.T, p peer) {
+		t.Parallel()
+		exercise(t, p, true, func(*testing.T) string { return "" })
+	})
 }
 
 func TestOnPostgreSQL(t *testing.T) {
 	if os.Getenv(storetest.PostgresEnv) == "" {
 		t.Skip("there is no PostgreSQL: run.sh could not start one")
 	}
-	exercise(t, func(t *testing.T) string { return storetest.Postgres(t) })
+	t.Parallel()
+	onEach(t, func(t *testing.T, p peer) {
+		t.Parallel()
+		exercise(t, p, p == medplum, func(t *testing.T) string { return storetest.Postgres(t) })
+	})
 }
 
-// exercise runs every scenario with a ledger of its own. The peer is the same for
-// all, so that each finds what earlier ones left there, as in a real EHR.
-func exercise(t *testing.T, ledger func(*testing.T) string) {
+// exercise runs the scenarios, each with a ledger of its own. The server is the
+// same for all, so that each finds what earlier ones left there, as in a real EHR.
+func exercise(t *testing.T, ehr peer, all bool, ledger func(*testing.T) string) {
 	for _, s := range scenarios {
+		if !all && !s.core {
+			continue
+		}
 		t.Run(s.name, func(t *testing.T) {
-			ehr.reset(t)
-			if s.settings.without != "" {
-				ehr.without(t, s.settings.without)
-			}
-			w := &world{daemon: newDaemon(t, ehr.base, ledger(t), s.settings)}
+			w := newWorld(t, ehr, ledger(t), s.settings)
 			w.start(t)
 			w.baseline(t)
 			s.run(t, w)
@@ -100,10 +130,51 @@ func exercise(t *testing.T, ledger func(*testing.T) string) {
 	}
 }
 
-// world is one clinic: its daemon and the people who called.
+// world is one clinic: its daemon, its EHR, what goes wrong between the two, and
+// the people who called.
 type world struct {
 	*daemon
+	ehr      peer
+	between  *faultproxy.Proxy
 	canaries []string // what must not stand in the log
+}
+
+// newWorld puts a proxy in front of the EHR and configures a daemon for it. dsn is
+// that of the ledger, "" for SQLite.
+func newWorld(t *testing.T, ehr peer, dsn string, s settings) *world {
+	t.Helper()
+	// Hold: long enough for other answers to overtake one that is held back, and
+	// shorter than Ringback waits for it.
+	between, err := faultproxy.New(faultproxy.Config{Target: ehr.base, Hold: 5 * time.Second, Unconditional: s.unconditional})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(between)
+	t.Cleanup(server.Close)
+	t.Cleanup(between.Close)
+	base, err := url.Parse(ehr.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{daemon: newDaemon(t, server.URL+base.Path, dsn, s), ehr: ehr, between: between}
+}
+
+// fault makes something go wrong between Ringback and the EHR.
+func (w *world) fault(t testing.TB, r faultproxy.Rule) {
+	t.Helper()
+	if err := w.between.Add(r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// posted returns how many Tasks Ringback has asked the EHR to create.
+func (w *world) posted() (n int) {
+	for _, r := range w.between.Log() {
+		if r.Method == http.MethodPost && r.Path == "/Task" {
+			n++
+		}
+	}
+	return n
 }
 
 // patience is how long something may take that happens by itself. A job that a
@@ -230,7 +301,7 @@ func (w *world) closedBy(t testing.TB, id, appointment, verdict string) callback
 func (w *world) one(t testing.TB, id string) {
 	t.Helper()
 	for _, l := range w.show(t, id).Links {
-		if n := len(ehr.marked(t, l.ResourceType, l.LinkID)); n != 1 {
+		if n := len(w.ehr.marked(t, l.ResourceType, l.LinkID)); n != 1 {
 			t.Errorf("%d of %s carry the marker of one link", n, l.ResourceType)
 		}
 	}
@@ -240,12 +311,12 @@ func (w *world) one(t testing.TB, id string) {
 // it asked for was understood, and its log tells nothing about anybody.
 func (w *world) judge(t testing.TB) {
 	t.Helper()
-	for _, i := range ehr.invalid(t) {
+	for _, i := range w.ehr.invalid(t) {
 		t.Errorf("not valid FHIR R4: %s", i)
 	}
-	for _, r := range ehr.requests(t) {
-		if slices.Contains([]int{400, 404, 405, 406, 415, 422, 500}, r.Status) {
-			t.Errorf("the peer has no answer to %s %s: %d", r.Method, r.Path, r.Status)
+	for _, r := range w.between.Log() {
+		if r.Fault == "" && slices.Contains([]int{400, 404, 405, 406, 415, 422, 500, 501, 502}, r.Status) {
+			t.Errorf("%s has no answer to %s %s: %d", w.ehr.name, r.Method, r.Path, r.Status)
 		}
 	}
 	log := w.logged()
@@ -254,7 +325,15 @@ func (w *world) judge(t testing.TB) {
 			t.Errorf("a name or a number stands in the log")
 		}
 	}
-	if strings.Contains(log, `"level":"ERROR"`) {
-		t.Error("errors stand in the log")
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, `"level":"ERROR"`) && !strings.Contains(line, alert) {
+			t.Errorf("an error stands in the log: %s", line)
+		}
 	}
 }
+
+// What operators are told, once each, when an EHR stops working and when it works again.
+const (
+	alert    = `"msg":"the EHR does not do its work;`
+	recovery = `"msg":"the EHR answers again"`
+)

@@ -5,6 +5,7 @@ package peers_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -43,6 +44,7 @@ type daemon struct {
 	base   string // of its API, while it runs
 	cmd    *exec.Cmd
 	exited chan struct{}
+	quiet  bool // keep nothing of requests to the API in the log: there are very many
 
 	mu  sync.Mutex
 	log bytes.Buffer // of all its lives
@@ -52,7 +54,9 @@ type daemon struct {
 type settings struct {
 	proposeVisits bool
 	pageSize      int    // of searches; 0: Ringback's own
-	without       string // a feature that the EHR does not have
+	unconditional bool   // an EHR that does not see to it that a work item is made only once: Ringback has to
+	listen        string // address of the API; "": any port
+	auth          string // how Ringback logs in to the EHR, as YAML; "": not at all
 }
 
 const clinic = "elm-street"
@@ -66,11 +70,15 @@ func newDaemon(t *testing.T, base, dsn string, s settings) *daemon {
 		database = "database_file: dsn"
 		d.write(t, "dsn", dsn)
 	}
-	var pageSize string
+	var more string
 	if s.pageSize > 0 {
-		pageSize = fmt.Sprintf("\n        page_size: %d", s.pageSize)
+		more = fmt.Sprintf("\n        page_size: %d", s.pageSize)
 	}
-	d.write(t, "ringback.yaml", fmt.Sprintf(`listen: 127.0.0.1:0
+	if s.auth != "" {
+		database += "\nsigning_keys_file: signing.json"
+		more += "\n        auth: " + s.auth
+	}
+	d.write(t, "ringback.yaml", fmt.Sprintf(`listen: %s
 %s
 keys_file: keys.json
 queue_file: queue.db
@@ -88,7 +96,7 @@ clinics:
       settings:
         base_url: %s
         owners: {front-desk: Organization/front-desk}%s
-`, database, clinic, s.proposeVisits, base, pageSize))
+`, cmp.Or(s.listen, "127.0.0.1:0"), database, clinic, s.proposeVisits, base, more))
 	d.command(t, "migrate")
 	t.Cleanup(func() {
 		d.kill(t)
@@ -150,13 +158,17 @@ func (d *daemon) read(from io.Reader, listening chan<- string) {
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
+		var line struct{ Msg, Address string }
+		known := json.Unmarshal(lines.Bytes(), &line) == nil
+		if known && line.Msg == "listening" {
+			listening <- line.Address
+		}
+		if d.quiet && known && line.Msg == "request" {
+			continue
+		}
 		d.mu.Lock()
 		d.log.Write(append(slices.Clone(lines.Bytes()), '\n'))
 		d.mu.Unlock()
-		var line struct{ Msg, Address string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
-			listening <- line.Address
-		}
 	}
 }
 

@@ -1,13 +1,16 @@
 // A FHIR R4 server on loopback: Medplum's FhirRouter and MemoryRepository behind node:http, keeping nothing.
 //
-//   node fhir-server.mjs [--port 0] [--page-size 20]
+//   node fhir-server.mjs [--port 0] [--page-size 20] [--auth ISSUER]
 //
-// When it is ready it prints one line, {"ready": BASE_URL, "pid": N}. README.md says what is Medplum's and what is ours,
-// and describes the addresses beside the FHIR base: /__invalid, /__log, /__fault and /__without.
+// With --auth it wants an access token of that token server (see smart.mjs). When it is ready it prints one line,
+// {"ready": BASE_URL, "pid": N}. README.md says what is Medplum's and what is ours.
 import http from 'node:http';
 import { parseArgs } from 'node:util';
+import { Guard, Refusal } from './smart.mjs';
 
-const { values: options } = parseArgs({ options: { port: { type: 'string', default: '0' }, 'page-size': { type: 'string', default: '20' } } });
+const { values: options } = parseArgs({
+  options: { port: { type: 'string', default: '0' }, 'page-size': { type: 'string', default: '20' }, auth: { type: 'string' } },
+});
 
 // Medplum names WebSocket's constants when it is loaded. Node 22 has the class; before that a stand-in will do, for
 // nothing here opens one.
@@ -19,12 +22,8 @@ const { validate } = await import('./validation.mjs');
 const BASE = '/fhir/R4';
 let root; // the base URL, known once the port is
 
-// ---- what the tests look at ------------------------------------------------------------------------------------
-
-const invalid = []; // every resource that somebody tried to write and that is not valid R4
-const log = []; //     every FHIR request, without bodies
-const faults = []; //  what POST /__fault asked for and did not happen yet
-const without = []; // features that POST /__without has switched off
+/** Every resource that somebody tried to write and that is not valid R4, for GET /__invalid. */
+const invalid = [];
 
 // ---- repository ------------------------------------------------------------------------------------------------
 
@@ -62,7 +61,7 @@ class Repository extends MemoryRepository {
 const repository = new Repository();
 const router = new FhirRouter();
 
-const can = (feature) => !without.some((w) => w.feature === feature);
+let guard; // asks for access tokens; none without --auth
 
 // ---- one FHIR request ------------------------------------------------------------------------------------------
 
@@ -79,9 +78,10 @@ const outcome = (code, text) => ({ resourceType: 'OperationOutcome', issue: [{ s
 /** Answers a request below the FHIR base: [status, headers, resource]. */
 async function answer(req, path, text) {
   if (path === '/metadata') return [200, {}, metadata()];
-  if (!can('conditional-create')) delete req.headers['if-none-exist']; // as a server does that does not know the header
+  if (path === '/.well-known/smart-configuration' && guard) return [200, { 'content-type': 'application/json' }, guard.configuration()];
   const url = new URL(path, 'http://peer');
   const [type, id] = url.pathname.split('/').filter(Boolean);
+  await guard?.check(req, type, id);
   if (type && !isResourceType(type)) throw new HttpError(404, 'not-supported', `there is no resource type ${type}`);
   const body = parseBody(req, text);
   const search = (req.method === 'GET' && type && !id) || (req.method === 'POST' && id === '_search');
@@ -155,7 +155,7 @@ function metadata() {
   const resource = Object.entries(globalSchema.types)
     .filter(([type, schema]) => isResourceType(type) && schema.searchParams)
     .map(([type, schema]) => ({
-      type, interaction, versioning: 'versioned-update', readHistory: true, updateCreate: true, conditionalCreate: can('conditional-create'),
+      type, interaction, versioning: 'versioned-update', readHistory: true, updateCreate: true, conditionalCreate: true,
       searchParam: Object.values(schema.searchParams).map((p) => ({ name: p.code, definition: p.url, type: p.type })),
     }));
   return {
@@ -170,54 +170,20 @@ function metadata() {
 
 async function serve(req, res) {
   const text = await bodyOf(req);
-  switch (req.url) {
-    case '/__invalid': return list(req, res, invalid);
-    case '/__log': return list(req, res, log);
-    case '/__fault': return list(req, res, faults, text);
-    case '/__without': return list(req, res, without, text);
-  }
+  if (req.url === '/__invalid') return send(res, 200, { 'content-type': 'application/json' }, invalid);
   if (!req.url.startsWith(`${BASE}/`)) return send(res, 404, {}, outcome('not-found', `the FHIR base is ${root}`));
-  const path = req.url.slice(BASE.length);
-  const entry = { at: new Date().toISOString(), method: req.method, path, agent: req.headers['user-agent'], ifMatch: req.headers['if-match'], ifNoneExist: req.headers['if-none-exist'] };
-  log.push(entry);
-  const fault = take(req.method, path);
-  if (fault?.status && !fault.after) return send(res, entry.status = fault.status, {}, outcome('transient', 'a fault that was asked for'));
-  let reply;
   try {
-    reply = await answer(req, path, text);
+    return send(res, ...await answer(req, req.url.slice(BASE.length), text));
   } catch (err) {
-    reply = [err.status ?? 500, {}, err.outcome ?? outcome('exception', err.message)];
+    if (err instanceof Refusal) return send(res, err.status, err.headers, outcome(err.code, err.message));
+    return send(res, err.status ?? 500, {}, err.outcome ?? outcome('exception', err.message));
   }
-  if (fault?.delayMs) await new Promise((done) => setTimeout(done, fault.delayMs)); // it is done; others overtake the answer
-  if (fault?.drop) { // it is done, and nobody hears of it
-    entry.status = 0;
-    return res.destroy();
-  }
-  if (fault?.status) reply = [fault.status, {}, outcome('transient', 'a fault that was asked for')];
-  entry.status = reply[0];
-  return send(res, ...reply);
 }
 
 async function bodyOf(req) {
   const chunks = [];
   for await (const chunk of req) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
-}
-
-/** GET shows a list, DELETE empties it, POST adds to it where that is allowed. */
-function list(req, res, items, text) {
-  if (req.method === 'POST' && text) items.push({ times: 1, ...JSON.parse(text) });
-  if (req.method === 'DELETE') items.length = 0;
-  return send(res, 200, { 'content-type': 'application/json' }, items);
-}
-
-/** The fault that was asked for a request like this, if any. */
-function take(method, path) {
-  const at = faults.findIndex((f) => (!f.method || f.method === method) && (!f.path || path.startsWith(f.path)));
-  if (at < 0) return undefined;
-  const fault = faults[at];
-  if (--fault.times <= 0) faults.splice(at, 1);
-  return fault;
 }
 
 function send(res, status, headers, body) {
@@ -231,6 +197,7 @@ const server = http.createServer((req, res) => serve(req, res).catch((err) => {
 }));
 server.listen(Number(options.port), '127.0.0.1', () => {
   root = `http://127.0.0.1:${server.address().port}${BASE}`;
+  if (options.auth) guard = new Guard(options.auth, root);
   console.log(JSON.stringify({ ready: root, pid: process.pid }));
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(0));

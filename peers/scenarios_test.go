@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ringback-health/ringback/peers/faultproxy"
 )
 
 // coding returns whether a concept has a code.
@@ -21,12 +23,12 @@ func coding(concept any, code string) bool {
 
 func filed(t *testing.T, w *world) {
 	who := somebody()
-	chart := ehr.register(t, who)
+	chart := w.ehr.register(t, who)
 	id := w.ask(t, who, nil)
 	reference := w.inStep(t, id)
 	w.one(t, id)
 
-	task := ehr.read(t, reference)
+	task := w.ehr.read(t, reference)
 	period, _ := task["restriction"].(resource)["period"].(resource)
 	if task["status"] != "ready" || task["intent"] != "order" || task["priority"] != "routine" ||
 		task["for"].(resource)["reference"] != chart || task["owner"].(resource)["reference"] != "Organization/front-desk" ||
@@ -53,7 +55,7 @@ func filed(t *testing.T, w *world) {
 func staffEdits(t *testing.T, w *world) {
 	id := w.ask(t, somebody(), nil)
 	reference := w.inStep(t, id)
-	ehr.edit(t, reference, func(r resource) {
+	w.ehr.edit(t, reference, func(r resource) {
 		r["status"], r["priority"] = "in-progress", "urgent"
 		r["owner"] = resource{"reference": "Practitioner/dr-ng", "display": "Dr. Ng"}
 		r["note"] = []any{resource{"authorString": "Dr. Ng", "time": time.Now().UTC().Format(time.RFC3339), "text": "On it."}}
@@ -70,24 +72,24 @@ func staffEdits(t *testing.T, w *world) {
 		t.Error("the note of staff is not in the timeline")
 	}
 	w.inStep(t, id)
-	if task := ehr.read(t, reference); task["status"] != "in-progress" || task["owner"].(resource)["reference"] != "Practitioner/dr-ng" ||
+	if task := w.ehr.read(t, reference); task["status"] != "in-progress" || task["owner"].(resource)["reference"] != "Practitioner/dr-ng" ||
 		!strings.Contains(fmt.Sprint(task["note"]), "On it.") {
 		t.Errorf("Ringback has taken back what staff did: %v", task)
 	}
 
-	ehr.move(t, reference, "on-hold")
+	w.ehr.move(t, reference, "on-hold")
 	w.until(t, id, "it waits", func(c callback) bool { return c.Status == "waiting" })
 	w.inStep(t, id)
-	ehr.move(t, reference, "completed")
+	w.ehr.move(t, reference, "completed")
 	c = w.until(t, id, "it is closed", func(c callback) bool { return c.Status == "closed" })
 	if c.Outcome == nil || *c.Outcome != "completed-in-ehr" {
 		t.Errorf("completed in the EHR, and the outcome is another: %+v", c)
 	}
 	w.inStep(t, id)
-	ehr.move(t, reference, "in-progress")
+	w.ehr.move(t, reference, "in-progress")
 	w.until(t, id, "it is open again", func(c callback) bool { return c.Status == "in-progress" })
 	w.inStep(t, id)
-	ehr.edit(t, reference, func(r resource) {
+	w.ehr.edit(t, reference, func(r resource) {
 		r["status"], r["businessStatus"] = "completed", resource{"text": "patient-declined"}
 	})
 	c = w.until(t, id, "it is closed again", func(c callback) bool { return c.Status == "closed" })
@@ -102,13 +104,13 @@ func lossless(t *testing.T, w *world) {
 	id := w.ask(t, somebody(), nil)
 	reference := w.inStep(t, id)
 	theirs := resource{
-		"extension":     []any{resource{"url": "https://ehr.example/inbox", "valueDecimal": 1.50}},
+		"extension":     []any{resource{"url": "https://w.ehr.example/inbox", "valueDecimal": 1.50}},
 		"performerType": []any{resource{"text": "Receptionist"}},
 		"contained":     []any{resource{"resourceType": "Location", "id": "room", "name": "Room 3"}},
 		"location":      resource{"reference": "#room"},
 		"basedOn":       []any{resource{"display": "a referral on paper"}},
 	}
-	ehr.edit(t, reference, func(r resource) {
+	w.ehr.edit(t, reference, func(r resource) {
 		for name, v := range theirs {
 			r[name] = v
 		}
@@ -119,7 +121,7 @@ func lossless(t *testing.T, w *world) {
 		w.must(t, http.MethodPost, "/v1/callbacks/"+id+"/attempts", resource{"result": result, "note": "rang twice"}, &c)
 	}
 	w.inStep(t, id)
-	task := ehr.read(t, reference)
+	task := w.ehr.read(t, reference)
 	for name, v := range theirs {
 		if fmt.Sprint(task[name]) != fmt.Sprint(v) {
 			t.Errorf("%s was %v and is %v", name, v, task[name])
@@ -143,13 +145,13 @@ func booked(t *testing.T, w *world) {
 	for name, created := range map[string]time.Time{"the EHR tells when": time.Now(), "the EHR does not": {}} {
 		t.Run(name, func(t *testing.T) {
 			who := somebody()
-			chart := ehr.register(t, who)
+			chart := w.ehr.register(t, who)
 			id := w.ask(t, who, nil)
 			reference := w.inStep(t, id)
-			appointment := ehr.book(t, visit{patient: chart, created: created})
+			appointment := w.ehr.book(t, visit{patient: chart, created: created})
 			w.closedBy(t, id, appointment, "strong")
 			w.inStep(t, id)
-			task := ehr.read(t, reference)
+			task := w.ehr.read(t, reference)
 			if task["status"] != "completed" || !strings.Contains(fmt.Sprint(task["output"]), appointment) {
 				t.Errorf("the Task does not tell of the visit: %v", task)
 			}
@@ -162,7 +164,7 @@ func bookedExactly(t *testing.T, w *world) {
 	who := somebody() // without a chart: nothing but the reference ties them
 	id := w.ask(t, who, resource{"caller": resource{"phone": who.phone}, "text": nil})
 	reference := w.inStep(t, id)
-	appointment := ehr.book(t, visit{patient: ehr.register(t, somebody()), created: time.Now(), task: reference})
+	appointment := w.ehr.book(t, visit{patient: w.ehr.register(t, somebody()), created: time.Now(), task: reference})
 	w.closedBy(t, id, appointment, "exact")
 	w.inStep(t, id)
 	w.one(t, id)
@@ -170,23 +172,23 @@ func bookedExactly(t *testing.T, w *world) {
 
 func cancelled(t *testing.T, w *world) {
 	who := somebody()
-	chart := ehr.register(t, who)
+	chart := w.ehr.register(t, who)
 	id := w.ask(t, who, nil)
 	reference := w.inStep(t, id)
-	appointment := ehr.book(t, visit{patient: chart, created: time.Now()})
+	appointment := w.ehr.book(t, visit{patient: chart, created: time.Now()})
 	w.closedBy(t, id, appointment, "strong")
 	w.inStep(t, id)
 
-	ehr.move(t, appointment, "cancelled")
+	w.ehr.move(t, appointment, "cancelled")
 	c := w.until(t, id, "the callback is open again", func(c callback) bool { return c.Status == "in-progress" })
 	if c.Outcome != nil || len(c.Evidence) != 1 || c.Evidence[0].State != "revoked" {
 		t.Errorf("open again, and still: %+v", c)
 	}
 	w.inStep(t, id)
-	if task := ehr.read(t, reference); task["status"] != "in-progress" || strings.Contains(fmt.Sprint(task["output"]), appointment) {
+	if task := w.ehr.read(t, reference); task["status"] != "in-progress" || strings.Contains(fmt.Sprint(task["output"]), appointment) {
 		t.Errorf("the Task still tells of the visit: %v", task)
 	}
-	w.closedBy(t, id, ehr.book(t, visit{patient: chart, created: time.Now()}), "strong")
+	w.closedBy(t, id, w.ehr.book(t, visit{patient: chart, created: time.Now()}), "strong")
 	w.inStep(t, id)
 	w.one(t, id)
 }
@@ -195,14 +197,16 @@ func cancelled(t *testing.T, w *world) {
 // what stands in the page is old by then, and nothing that staff did.
 func overtaken(t *testing.T, w *world) {
 	who := somebody()
-	chart := ehr.register(t, who)
+	chart := w.ehr.register(t, who)
 	id := w.ask(t, who, nil)
 	reference := w.inStep(t, id)
-	ehr.fault(t, resource{"method": "GET", "path": "/Task?", "delayMs": 5000})
-	eventually(t, "the page is asked for", func() (bool, string) { return ehr.pending(t) == 0, "not yet" })
-	w.closedBy(t, id, ehr.book(t, visit{patient: chart, created: time.Now()}), "strong")
+	w.fault(t, faultproxy.Rule{Kind: faultproxy.Late, Method: "GET", Path: "/Task?", Times: 1})
+	eventually(t, "the page is asked for", func() (bool, string) {
+		return w.between.Counts()[string(faultproxy.Late)] == 1, "not yet"
+	})
+	w.closedBy(t, id, w.ehr.book(t, visit{patient: chart, created: time.Now()}), "strong")
 	w.inStep(t, id)
-	ehr.edit(t, reference, func(r resource) {
+	w.ehr.edit(t, reference, func(r resource) {
 		r["note"] = append(r["note"].([]any), resource{"authorString": "Dr. Ng", "text": "Seen."})
 	})
 	c := w.until(t, id, "the note of staff is read", func(c callback) bool {
@@ -214,16 +218,16 @@ func overtaken(t *testing.T, w *world) {
 		}
 	}
 	w.inStep(t, id)
-	if task := ehr.read(t, reference); c.Status != "closed" || task["status"] != "completed" {
+	if task := w.ehr.read(t, reference); c.Status != "closed" || task["status"] != "completed" {
 		t.Errorf("the callback is %s, the Task %v", c.Status, task["status"])
 	}
 }
 
 func oldAppointments(t *testing.T, w *world) {
 	who := somebody()
-	chart := ehr.register(t, who)
-	silent := ehr.book(t, visit{patient: chart})
-	told := ehr.book(t, visit{patient: chart, created: time.Now().Add(-24 * time.Hour)})
+	chart := w.ehr.register(t, who)
+	silent := w.ehr.book(t, visit{patient: chart})
+	told := w.ehr.book(t, visit{patient: chart, created: time.Now().Add(-24 * time.Hour)})
 	// The daemon starts when they are there already, and once more later: what a
 	// baseline shows is old.
 	w.stop(t)
@@ -231,12 +235,12 @@ func oldAppointments(t *testing.T, w *world) {
 	w.baseline(t)
 	id := w.ask(t, who, resource{"received_at": nil})
 	reference := w.inStep(t, id)
-	late := ehr.book(t, visit{patient: chart, created: time.Now().Add(-48 * time.Hour)})
+	late := w.ehr.book(t, visit{patient: chart, created: time.Now().Add(-48 * time.Hour)})
 	for _, a := range []string{silent, told, late} { // somebody touches them
-		ehr.edit(t, a, func(r resource) { r["comment"] = "Bring the referral." })
+		w.ehr.edit(t, a, func(r resource) { r["comment"] = "Bring the referral." })
 	}
 	// The feed is in order: when this one is seen, all before it have been.
-	exact := ehr.book(t, visit{patient: chart, created: time.Now(), task: reference})
+	exact := w.ehr.book(t, visit{patient: chart, created: time.Now(), task: reference})
 	w.closedBy(t, id, exact, "exact")
 	w.inStep(t, id)
 	w.one(t, id)
@@ -246,21 +250,21 @@ func weakEvidence(t *testing.T, w *world) {
 	// Two of a family share the phone, and the caller did not say who it was.
 	mother, son := somebody(), somebody()
 	son.phone = mother.phone
-	chart, other := ehr.register(t, mother), ehr.register(t, son)
+	chart, other := w.ehr.register(t, mother), w.ehr.register(t, son)
 	id := w.ask(t, mother, resource{"caller": resource{"phone": mother.phone}, "text": nil})
 	reference := w.inStep(t, id)
-	if task := ehr.read(t, reference); task["for"] != nil {
+	if task := w.ehr.read(t, reference); task["for"] != nil {
 		t.Errorf("the Task names a patient by a shared phone number: %v", task["for"])
 	}
-	ehr.book(t, visit{patient: chart, created: time.Now()})
-	ehr.book(t, visit{patient: other, created: time.Now()})
+	w.ehr.book(t, visit{patient: chart, created: time.Now()})
+	w.ehr.book(t, visit{patient: other, created: time.Now()})
 
 	// One chart with the caller's number, but nothing that identifies.
 	single := somebody()
-	only := ehr.register(t, single)
+	only := w.ehr.register(t, single)
 	weak := w.ask(t, single, resource{"caller": resource{"phone": single.phone}, "text": nil})
 	w.inStep(t, weak)
-	ehr.book(t, visit{patient: only, created: time.Now()})
+	w.ehr.book(t, visit{patient: only, created: time.Now()})
 	c := w.until(t, weak, "a person is asked", func(c callback) bool { return c.NeedsReview || c.Status == "closed" })
 	if c.Status == "closed" || len(c.Evidence) != 1 || c.Evidence[0].Verdict != "weak" {
 		t.Errorf("a phone number alone: %+v", c)
@@ -280,12 +284,12 @@ func chartByStaff(t *testing.T, w *world) {
 		t.Errorf("there is no chart, and the callback says: %+v", c.Patient)
 	}
 	who.family += "-Misspelt"
-	chart := ehr.register(t, who)
-	ehr.edit(t, reference, func(r resource) { r["for"] = resource{"reference": chart} })
+	chart := w.ehr.register(t, who)
+	w.ehr.edit(t, reference, func(r resource) { r["for"] = resource{"reference": chart} })
 	w.until(t, id, "the chart is bound", func(c callback) bool {
 		return c.Patient.EHRID != nil && "Patient/"+*c.Patient.EHRID == chart
 	})
-	w.closedBy(t, id, ehr.book(t, visit{patient: chart, created: time.Now()}), "strong")
+	w.closedBy(t, id, w.ehr.book(t, visit{patient: chart, created: time.Now()}), "strong")
 	w.inStep(t, id)
 	w.one(t, id)
 }
@@ -294,7 +298,7 @@ func proposed(t *testing.T, w *world) {
 	at := time.Now().Add(48 * time.Hour).UTC().Truncate(time.Hour)
 	times := []any{resource{"start": at.Format(time.RFC3339), "end": at.Add(2 * time.Hour).Format(time.RFC3339)}}
 	who := somebody()
-	ehr.register(t, who)
+	w.ehr.register(t, who)
 	id := w.ask(t, who, resource{"preferred_times": times, "visit_kind": "physical therapy"})
 	reference := w.inStep(t, id)
 	var proposal string
@@ -306,14 +310,14 @@ func proposed(t *testing.T, w *world) {
 	if proposal == "" {
 		t.Fatal("no visit is proposed")
 	}
-	a := ehr.read(t, proposal)
+	a := w.ehr.read(t, proposal)
 	if a["status"] != "proposed" || a["start"] != nil || len(a["requestedPeriod"].([]any)) != 1 || !strings.Contains(fmt.Sprint(a["serviceType"]), "physical therapy") {
 		t.Errorf("the proposal is %v", a)
 	}
-	if focus, _ := ehr.read(t, reference)["focus"].(resource); focus["reference"] != proposal {
+	if focus, _ := w.ehr.read(t, reference)["focus"].(resource); focus["reference"] != proposal {
 		t.Errorf("the Task points to %v and not to %s", focus, proposal)
 	}
-	ehr.edit(t, proposal, func(r resource) {
+	w.ehr.edit(t, proposal, func(r resource) {
 		r["status"], r["start"], r["end"] = "booked", at.Format(time.RFC3339), at.Add(time.Hour).Format(time.RFC3339)
 	})
 	w.closedBy(t, id, proposal, "exact")
@@ -327,7 +331,7 @@ func proposed(t *testing.T, w *world) {
 	w.must(t, http.MethodPost, "/v1/callbacks/"+id+"/close", resource{"outcome": "patient-declined"}, &c)
 	w.inStep(t, id)
 	for _, l := range w.show(t, id).Links {
-		if r := ehr.read(t, l.ResourceType+"/"+*l.ID); l.ResourceType == "Appointment" && r["status"] != "cancelled" {
+		if r := w.ehr.read(t, l.ResourceType+"/"+*l.ID); l.ResourceType == "Appointment" && r["status"] != "cancelled" {
 			t.Errorf("nobody wants the visit any more, and the proposal is %v", r["status"])
 		}
 	}
@@ -336,7 +340,7 @@ func proposed(t *testing.T, w *world) {
 func deleted(t *testing.T, w *world) {
 	id := w.ask(t, somebody(), nil)
 	first := w.inStep(t, id)
-	ehr.delete(t, first)
+	w.ehr.delete(t, first)
 	var c callback
 	w.must(t, http.MethodPost, "/v1/callbacks/"+id+"/attempts", resource{"result": "busy"}, &c)
 	second := w.inStep(t, id)
@@ -350,9 +354,9 @@ func deleted(t *testing.T, w *world) {
 }
 
 func lostAnswers(t *testing.T, w *world) {
-	ehr.fault(t, resource{"method": "POST", "path": "/Task", "drop": true, "times": 3})
+	w.fault(t, faultproxy.Rule{Kind: faultproxy.Lost, Method: "POST", Path: "/Task", Times: 3})
 	// The feed is down for a while, so that it cannot tell instead of a search.
-	ehr.fault(t, resource{"method": "GET", "path": "/Task?_count=100&", "status": 503, "times": 10})
+	w.fault(t, faultproxy.Rule{Kind: faultproxy.Unavailable, Method: "GET", Path: "/Task?_count=100&", Times: 10})
 	var ids []string
 	for range 5 {
 		ids = append(ids, w.ask(t, somebody(), nil))
@@ -361,23 +365,23 @@ func lostAnswers(t *testing.T, w *world) {
 		w.inStep(t, id)
 		w.one(t, id)
 	}
-	ehr.fault(t, resource{"method": "PUT", "path": "/Task", "drop": true})
-	ehr.fault(t, resource{"method": "GET", "path": "/Appointment", "status": 503, "times": 2})
+	w.fault(t, faultproxy.Rule{Kind: faultproxy.Lost, Method: "PUT", Path: "/Task", Times: 1})
+	w.fault(t, faultproxy.Rule{Kind: faultproxy.Unavailable, Method: "GET", Path: "/Appointment", Times: 2})
 	var c callback
 	w.must(t, http.MethodPost, "/v1/callbacks/"+ids[0]+"/attempts", resource{"result": "no-answer"}, &c)
 	reference := w.inStep(t, ids[0])
-	if notes, _ := ehr.read(t, reference)["note"].([]any); len(notes) != 1 {
+	if notes, _ := w.ehr.read(t, reference)["note"].([]any); len(notes) != 1 {
 		t.Errorf("one attempt, and %d notes of it: %v", len(notes), notes)
 	}
 }
 
 func killed(t *testing.T, w *world) {
 	who := somebody()
-	chart := ehr.register(t, who)
+	chart := w.ehr.register(t, who)
 	id := w.ask(t, who, nil)
 	w.inStep(t, id)
 	w.kill(t)
-	appointment := ehr.book(t, visit{patient: chart, created: time.Now()})
+	appointment := w.ehr.book(t, visit{patient: chart, created: time.Now()})
 	w.start(t)
 	w.closedBy(t, id, appointment, "strong")
 	w.inStep(t, id)
@@ -389,13 +393,13 @@ func killed(t *testing.T, w *world) {
 func killedWhileFiling(t *testing.T, w *world) {
 	var ids []string
 	for range 3 {
-		before := posted(t)
-		ehr.fault(t, resource{"method": "POST", "path": "/Task", "delayMs": 3000, "times": 2})
+		before := w.posted()
+		w.fault(t, faultproxy.Rule{Kind: faultproxy.Late, Method: "POST", Path: "/Task", Times: 2})
 		for range 8 {
 			ids = append(ids, w.ask(t, somebody(), nil))
 		}
 		eventually(t, "some work items go out", func() (bool, string) {
-			n := posted(t) - before
+			n := w.posted() - before
 			return n > 0, fmt.Sprintf("%d were sent", n)
 		})
 		w.kill(t)
@@ -405,17 +409,6 @@ func killedWhileFiling(t *testing.T, w *world) {
 		w.inStep(t, id)
 		w.one(t, id)
 	}
-}
-
-// posted returns how many Tasks the peer was asked to create.
-func posted(t *testing.T) (n int) {
-	t.Helper()
-	for _, r := range ehr.requests(t) {
-		if r.Method == http.MethodPost && r.Path == "/Task" {
-			n++
-		}
-	}
-	return n
 }
 
 func fortyAtOnce(t *testing.T, w *world) {
@@ -445,11 +438,11 @@ func fortyAtOnce(t *testing.T, w *world) {
 	if len(items) != n {
 		t.Errorf("%d callbacks, and %d work items", n, len(items))
 	}
-	if sent := posted(t); sent != n {
+	if sent := w.posted(); sent != n {
 		t.Errorf("%d callbacks, and %d creates were sent", n, sent)
 	}
 	for reference := range items { // the feed has to go through many small pages
-		ehr.move(t, reference, "in-progress")
+		w.ehr.move(t, reference, "in-progress")
 	}
 	for _, id := range ids {
 		w.until(t, id, "it follows", func(c callback) bool { return c.Status == "in-progress" })

@@ -65,7 +65,7 @@ func TestMigrate(t *testing.T) {
 			}
 		}
 		got, err := store.Migrate(t.Context(), o)
-		if err != nil || !slices.Equal(got, []string{"0001_ledger", "0002_delivery"}) {
+		if err != nil || !slices.Equal(got, []string{"0001_ledger", "0002_delivery", "0003_matching"}) {
 			t.Fatalf("applied %v, %v", got, err)
 		}
 		migrate(store.MigrationsSQL)
@@ -121,8 +121,8 @@ func TestMigrateAtOnce(t *testing.T) {
 		for range cap(applied) {
 			n += len(<-applied)
 		}
-		if n != 2 {
-			t.Errorf("the two migrations were applied %d times in all", n)
+		if n != 3 {
+			t.Errorf("the three migrations were applied %d times in all", n)
 		}
 	})
 }

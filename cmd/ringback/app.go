@@ -155,16 +155,17 @@ type app struct {
 	scheduler *scheduler.Scheduler
 	server    *server.Server
 	ehrs      map[callback.EHRID]ehr.Connector
+	clinics   []config.Clinic
 	log       *slog.Logger
 }
 
 // pace is how fast the daemon looks; zero values take the scheduler's defaults.
-type pace struct{ sweep, resolve, settle, indexLag, cooldown time.Duration }
+type pace struct{ sweep, resolve, settle, indexLag, overlap, cooldown time.Duration }
 
 // newApp opens the ledger and makes every part. What was opened is closed again
 // when a later part cannot be made.
 func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_ *app, err error) {
-	a := &app{log: log}
+	a := &app{clinics: cfg.Clinics, log: log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -202,7 +203,7 @@ func (a *app) sharedWith(o store.Options) callback.Connections {
 
 func (a *app) newScheduler(ctx context.Context, cfg config.Config, p pace) (*scheduler.Scheduler, error) {
 	o := scheduler.Options{Ledger: a.ledger, Clock: clock.System{}, Logger: a.log,
-		SweepEvery: p.sweep, ResolveEvery: p.resolve, SearchLag: p.settle, IndexLag: p.indexLag}
+		SweepEvery: p.sweep, ResolveEvery: p.resolve, SearchLag: p.settle, IndexLag: p.indexLag, Overlap: p.overlap}
 	tell, err := newTell(cfg)
 	if err != nil {
 		return nil, err

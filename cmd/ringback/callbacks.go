@@ -120,10 +120,18 @@ func newCallbacksShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if asJSON {
-					return printJSON(cmd.OutOrStdout(), viewDetail(rec))
+				cfg, err := loadConfig(cmd)
+				if err != nil {
+					return err
 				}
-				return printDetail(cmd, viewDetail(rec))
+				because, err := why(ctx, l, cfg.Clinics, rec)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), viewDetail(rec, because))
+				}
+				return printDetail(cmd, viewDetail(rec, because))
 			})
 		},
 	}
