@@ -201,8 +201,8 @@ func TestLostOutsideTheWindow(t *testing.T) {
 		w.poll()
 		w.must(w.Match(t.Context(), id))
 	}
-	if len(fresh()) != 1 {
-		t.Errorf("%d fresh ones after a replay", len(fresh()))
+	if len(fresh()) != 1 || w.credited(id) != "" || w.events(id, callback.EventVisitChanged) != 1 {
+		t.Errorf("%d fresh ones after a replay, the old one has the credit of %q", len(fresh()), w.credited(id))
 	}
 	w.clock.Advance(time.Hour)
 	next := w.book(ann, "")
@@ -427,4 +427,52 @@ func TestProposalThatIsReplaced(t *testing.T) {
 	if r := w.record(id); r.Status != callback.Closed || w.credited(id) != next.ID {
 		t.Errorf("%s, credit %q", r.Status, w.credited(id))
 	}
+}
+
+// TestWhatWaitsIsWeighedAgain: no appointment changes, and what is known of it does.
+func TestWhatWaitsIsWeighedAgain(t *testing.T) {
+	t.Run("the other callback of the patient is closed by staff", func(t *testing.T) {
+		w := newWorld(t)
+		ann := w.ann()
+		w.poll()
+		one := w.ask("1", nil)
+		two := w.ask("2", func(s *intake.Submission) {
+			s.Category, s.Phone = string(callback.NewPatient), redact.NewText("+12125550177")
+		})
+		w.deliver()
+		w.clock.Advance(time.Hour)
+		w.book(ann, "")
+		w.poll()
+		if a, b := w.record(one), w.record(two); !a.Review || !b.Review {
+			t.Fatalf("%s and %s, review %t and %t", a.Status, b.Status, a.Review, b.Review)
+		}
+		task, _ := w.task(two)
+		_, err := w.front.CompleteTask(task.ID, "Kim", "")
+		w.must(err)
+		w.poll()
+		if a, b := w.record(one), w.record(two); a.Status != callback.Closed || a.Outcome != callback.Booked || b.Outcome == callback.Booked {
+			t.Errorf("%s %s, %s %s", a.Status, a.Outcome, b.Status, b.Outcome)
+		}
+	})
+	t.Run("a callback that holds several calls", func(t *testing.T) {
+		w := newWorld(t)
+		ann := w.ann()
+		w.poll()
+		id := w.ask("1", nil)
+		w.deliver()
+		if again := w.ask("2", nil); again != id {
+			t.Fatal("a further call became a callback of its own")
+		}
+		w.clock.Advance(time.Hour)
+		w.book(ann, "")
+		w.poll()
+		if r := w.record(id); r.Status == callback.Closed {
+			t.Fatal("closed while somebody may be dealing with the other call")
+		}
+		w.clock.Advance(15 * time.Minute)
+		w.poll()
+		if r := w.record(id); r.Status != callback.Closed {
+			t.Errorf("%s", r.Status)
+		}
+	})
 }

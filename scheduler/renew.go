@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -74,8 +73,5 @@ func (w *Worker) discredit(ctx context.Context, id callback.ID, why string) erro
 		r.Discredit(why, w.now())
 		return nil
 	})
-	if errors.Is(err, callback.ErrNotFound) {
-		return nil
-	}
 	return err
 }

@@ -61,6 +61,14 @@ func TestClosed(t *testing.T) {
 			state(callback.ApptCancelled)(in, a)
 			in.Appointments = append(in.Appointments, visit("a2", 2*time.Hour))
 		}, matching.Reopen},
+		{"a no-show, and one booked in the hours before that stands", time.Hour, func(in *matching.Input, a *callback.Appointment) {
+			state(callback.ApptNoShow)(in, a)
+			in.Appointments = append(in.Appointments, visit("a2", 90*time.Minute))
+		}, matching.Reopen},
+		{"a no-show, and one booked since", 4 * time.Hour, func(in *matching.Input, a *callback.Appointment) {
+			state(callback.ApptNoShow)(in, a)
+			in.Appointments = append(in.Appointments, visit("a2", 5*time.Hour))
+		}, matching.Keep},
 		{"cancelled, and one of another patient replaces it", time.Hour, func(in *matching.Input, a *callback.Appointment) {
 			state(callback.ApptCancelled)(in, a)
 			next := visit("a2", 2*time.Hour)

@@ -315,10 +315,23 @@ func (in Input) openSince() time.Time {
 	case ok && e.By.Human():
 		return e.At
 	case ok && e.By.Kind == callback.Automation:
-		return later(in.Record.AskedAt, e.At.Add(-bookedFirst))
+		return later(in.Record.AskedAt, later(e.At.Add(-bookedFirst), in.noShowSince()))
 	default: // the caller asked anew, and AskedAt says when
 		return in.Record.AskedAt
 	}
+}
+
+// noShowSince is the earliest that it can have been known that the patient did not come to
+// the visit that had closed the callback; zero when he did. Nobody knew that before, so
+// nothing was booked in its place before.
+func (in Input) noShowSince() (since time.Time) {
+	for _, a := range in.Appointments {
+		ev, ok := in.Record.EvidenceOf(a.EHR, a.ID)
+		if ok && ev.State == callback.Revoked && a.State == callback.ApptNoShow && len(a.History) > 0 {
+			since = later(since, a.History[len(a.History)-1].NotBefore)
+		}
+	}
+	return since
 }
 
 // contested returns what the appointment says about the patient's other open callbacks:

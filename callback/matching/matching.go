@@ -210,7 +210,7 @@ func (in Input) successor(ev callback.Evidence, old callback.Appointment) (callb
 	}
 	in.Appointments = slices.DeleteFunc(slices.Clone(in.Appointments), func(a callback.Appointment) bool {
 		held, ok := in.Record.EvidenceOf(a.EHR, a.ID)
-		return a.EHR == old.EHR && a.ID == old.ID || ok && held.State == callback.Credited
+		return ok && held.State == callback.Credited && (a.EHR != old.EHR || a.ID != old.ID)
 	})
 	in.Record = in.Record.Clone()
 	if in.Record.ReopenOnVisitLost("", in.Now) != nil {

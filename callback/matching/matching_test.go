@@ -313,6 +313,10 @@ func TestReschedule(t *testing.T) {
 			*a = moved(reschedules(in), time.Hour)
 			a.History[1].NotBefore, a.History[1].Updated = asked.Add(-time.Hour), time.Time{}
 		}, callback.Weak, "time-of-move-uncertain"},
+		{"the same one, moved when nobody looked, and changed otherwise since", func(in *matching.Input, a *callback.Appointment) {
+			*a = moved(reschedules(in), time.Hour)
+			a.History[1].NotBefore = asked.Add(-time.Hour)
+		}, callback.Weak, "time-of-move-uncertain"},
 		{"the same one, moved when nobody looked, and nothing else was changed", func(in *matching.Input, a *callback.Appointment) {
 			*a = moved(reschedules(in), time.Hour)
 			a.History[1].NotBefore, a.History[1].Alone = asked.Add(-time.Hour), true
