@@ -71,9 +71,16 @@ func pause(n int) time.Duration {
 	return min(d, longestPause)
 }
 
-// Throttled records that the EHR asks to wait. That is no failure: it answers.
+// NotTried gives back what Admit let through at a time, because nothing was sent.
+func (c *Connection) NotTried(at time.Time, try time.Duration) {
+	if c.Failing() && c.Until.Equal(at.Add(try)) {
+		c.Until = at
+	}
+}
+
+// Throttled records that the EHR asks to wait. It is no failure, and no sign that
+// one is over.
 func (c *Connection) Throttled(until time.Time) {
-	c.answers()
 	if until.After(c.Until) {
 		c.Until = until
 	}

@@ -76,9 +76,33 @@ func TestOneResourceThatFails(t *testing.T) {
 	}
 }
 
+// TestNotTried: whoever was let through and sent nothing does not hold up the next.
+func TestNotTried(t *testing.T) {
+	c := failing(t)
+	at := c.Until
+	if !c.Admit(at, time.Minute) {
+		t.Fatal("nobody is let through")
+	}
+	c.NotTried(at, time.Minute)
+	if !c.Admit(at, time.Minute) {
+		t.Errorf("%+v", c)
+	}
+	c.Failed("feed", true, "no answer", "", at)
+	until := c.Until
+	c.NotTried(at, time.Minute)
+	if !c.Until.Equal(until) {
+		t.Error("a pause that was set meanwhile stays")
+	}
+}
+
 func TestThrottledIsNoFailure(t *testing.T) {
 	c := failing(t)
 	until := start.Add(time.Hour)
+	c.Throttled(until)
+	if !c.Failing() || c.Admit(until.Add(-time.Second), 0) {
+		t.Errorf("an EHR that fails and asks to wait still fails: %+v", c)
+	}
+	c = &callback.Connection{}
 	c.Throttled(until)
 	if c.Failing() || c.Admit(until.Add(-time.Second), 0) || !c.Admit(until, 0) {
 		t.Errorf("%+v", c)

@@ -76,13 +76,17 @@ func (l Link) Lags(c Callback) bool {
 // Retry puts a stuck or discarded link back to work. What may have arrived is looked
 // for first, where that can be done.
 func (l *Link) Retry(at time.Time) {
+	stuck := l.State == LinkStuck
 	l.State = LinkPending
 	if l.RemoteID != "" {
 		l.State = LinkSynced
 	} else if len(l.Sent) > 0 {
 		l.State = LinkSending
 	}
-	l.Failures, l.NextAttemptAt, l.SentAt, l.UpdatedAt = 0, time.Time{}, time.Time{}, at
+	l.Failures, l.NextAttemptAt, l.UpdatedAt = 0, time.Time{}, at
+	if stuck {
+		l.SentAt = time.Time{}
+	}
 }
 
 // Discard gives the link up; reason stands in LastError.
@@ -133,7 +137,8 @@ type ItemState struct {
 	Priority Priority   `json:"priority,omitempty"`
 	Category Category   `json:"category,omitempty"` // where the item says it in our codes
 	Due      time.Time  `json:"due,omitzero"`
-	Outcome  Outcome    `json:"outcome,omitempty"` // how it ended, where it says so
+	// Outcome is how it ended in words that staff wrote; they may be of an earlier end.
+	Outcome Outcome `json:"outcome,omitempty"`
 	// Told is the callback's state as the item shows it in our own codes, where the
 	// EHR keeps them: staff do not touch it, so it tells what our last write was.
 	Told  Status `json:"told,omitempty"`

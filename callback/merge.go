@@ -10,7 +10,7 @@ import (
 
 // ItemState returns what a work item of the callback should say.
 func (c Callback) ItemState() ItemState {
-	return ItemState{Status: c.itemStatus(), Owner: c.Owner, Priority: c.Priority, Category: c.Category, Due: c.DueAt, Outcome: c.Outcome, Told: c.Status}
+	return ItemState{Status: c.itemStatus(), Owner: c.Owner, Priority: c.Priority, Category: c.Category, Due: c.DueAt, Told: c.Status}
 }
 
 func (c Callback) itemStatus() ItemStatus {
@@ -58,6 +58,7 @@ func (l *Link) known(now ItemState) (states []ItemState, shown int64) {
 // field. docs/two-way.md has the rules in words; change both together.
 type merge struct {
 	*Record
+	base  ItemState   // what both sides agreed on
 	known []ItemState // what staff did not make
 	shown int64       // the revision that staff saw
 	item  Item
@@ -159,11 +160,11 @@ func (m merge) status() error {
 	return nil
 }
 
-// outcome: a callback that is closed ends as staff say last. One that a visit closed
-// stays credited to it.
+// outcome: a callback that is closed ends as staff say last, if they have said
+// anything since both sides agreed. One that a visit closed stays credited to it.
 func (m merge) outcome() {
-	o := m.item.Outcome
-	if !o.Closes() || o == m.Outcome || m.Outcome == Booked || !theirs(m, o, equal, func(s ItemState) Outcome { return s.Outcome }) {
+	o := m.item.State.Outcome
+	if m.base.Status == "" || !o.Closes() || o == m.base.Outcome || o == m.Outcome || m.Outcome == Booked {
 		return
 	}
 	m.Outcome = o

@@ -36,6 +36,9 @@ func (r *Record) Observe(link ID, item Item, at time.Time) (bool, error) {
 		}
 	}
 	l.agree(item, r.tied(*l, item))
+	if l.Type.IsWorkItem() && item.State.Owner == "" && r.Owner != "" {
+		l.Holds = min(l.Holds, r.Revision-1) // it is given back to the callback's owner
+	}
 	l.UpdatedAt = at
 	return len(r.Timeline) > before, nil
 }
@@ -47,7 +50,7 @@ func (r *Record) observeItem(l *Link, item Item, at time.Time) error {
 		r.Note(n.Text, Actor{Kind: EHRStaff, Name: n.By}, at)
 		r.Timeline[len(r.Timeline)-1].EHRAt = n.At.UTC()
 	}
-	m := merge{Record: r, item: item, staff: staff, at: at}
+	m := merge{Record: r, base: l.Base, item: item, staff: staff, at: at}
 	m.known, m.shown = l.known(item.State)
 	return m.run()
 }
@@ -56,7 +59,6 @@ func (r *Record) observeItem(l *Link, item Item, at time.Time) error {
 func (l *Link) agree(item Item, tied []string) {
 	l.RemoteID, l.RemoteVersion, l.State = item.ID, item.Version, LinkSynced
 	l.Base = item.State
-	l.Base.Outcome = item.Outcome
 	l.Base.Notes, l.Base.Updated = len(item.Notes), item.UpdatedAt.UTC()
 	l.Base.Appointments = tied
 }

@@ -2,6 +2,8 @@ package callback
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/ringback-health/ringback/internal/redact"
@@ -29,6 +31,9 @@ func (r *Record) DiscardLink(link ID, reason string, by Actor, at time.Time) err
 	l := r.Link(link)
 	if l == nil {
 		return ErrNotFound
+	}
+	if strings.TrimSpace(reason) == "" {
+		return fmt.Errorf("%w: giving up needs a reason", ErrInvalid)
 	}
 	if l.State != LinkDiscarded {
 		l.Discard(reason, at)
@@ -82,11 +87,27 @@ func (r *Record) EditLink(link ID, e LinkEdit, by Actor, at time.Time) error {
 		if l.Type == Worklist {
 			return fmt.Errorf("%w: the callback stands in Ringback's own list; it has no item in the EHR to be tied to", ErrInvalid)
 		}
+		if !idPattern.MatchString(e.Item) {
+			return fmt.Errorf("%w: %q is no id of a resource; it has letters, digits, - and . and no more", ErrInvalid, e.Item)
+		}
 		l.tie(e.Item)
 	}
-	l.Retry(at)
+	if l.State == LinkStuck || l.State == LinkDiscarded {
+		l.Retry(at)
+	} else {
+		l.NextAttemptAt = time.Time{} // what was sent is still looked for when it can show
+	}
 	r.noteLink("Set right and tried again", *l, e.Reason, by, at)
 	return nil
+}
+
+// idPattern is that of an id in FHIR R4 (datatypes, id).
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9.-]{1,64}$`)
+
+// Tied reports whether an operator has named the link's item and nobody has looked
+// into it yet.
+func (l Link) Tied() bool {
+	return l.RemoteID != "" && l.RemoteVersion == "" && l.Base.Status == "" && l.Type != Worklist
 }
 
 // tie makes the link belong to a resource that a person has found in the EHR. What
@@ -94,6 +115,9 @@ func (r *Record) EditLink(link ID, e LinkEdit, by Actor, at time.Time) error {
 func (l *Link) tie(remoteID string) {
 	l.RemoteID, l.RemoteVersion, l.Holds, l.Base = remoteID, "", 0, ItemState{}
 	l.clearSent()
+	if l.State == LinkPending || l.State == LinkSending {
+		l.State = LinkSynced
+	}
 }
 
 func (r *Record) noteLink(what string, l Link, reason string, by Actor, at time.Time) {

@@ -40,8 +40,10 @@ func taskItem(raw []byte, s Site) (callback.Item, error) {
 	item.Appointments = taskAppointments(view, s)
 	item.Notes = othersNotes(view.Notes, s)
 	item.State.Notes = len(item.Notes)
+	var own callback.Outcome
+	item.State.Outcome, own = taskOutcomes(view, raw)
 	if ended(item.State.Status) {
-		item.Outcome = taskOutcome(view, raw)
+		item.Outcome = cmp.Or(item.State.Outcome, own)
 	}
 	return item, nil
 }
@@ -112,27 +114,26 @@ func taskAppointments(view fhir.TaskView, s Site) []string {
 	return ids
 }
 
-// taskOutcome returns how an ended Task says it ended, "" when it does not. What
-// staff wrote in words of their own goes before what Ringback had written.
-func taskOutcome(view fhir.TaskView, raw []byte) callback.Outcome {
+// taskOutcomes returns how a Task says that it ended, "" when it does not: in words
+// of staff, and in those that Ringback had written. Staff's may be of an earlier end.
+func taskOutcomes(view fhir.TaskView, raw []byte) (staff, own callback.Outcome) {
 	var task struct {
 		Output []json.RawMessage `json:"output"`
 	}
 	_ = json.Unmarshal(raw, &task) // view could be read, so this can
-	var own, foreign callback.Outcome
 	for _, element := range task.Output {
 		o := readOutput(element)
 		if o.key().own() {
 			own = cmp.Or(own, o.outcome())
 		} else if strings.EqualFold(strings.TrimSpace(o.Type.Text), OutputOutcome) {
-			foreign = cmp.Or(foreign, o.outcome())
+			staff = cmp.Or(staff, o.outcome())
 		}
 	}
 	said := outcomeOf(view.BusinessStatus)
 	if codeIn(view.BusinessStatus, SystemStatus) != "" {
 		own, said = cmp.Or(own, said), ""
 	}
-	return cmp.Or(foreign, said, outcomeOf(view.StatusReason), own)
+	return cmp.Or(staff, said, outcomeOf(view.StatusReason)), own
 }
 
 // outcomeOf returns the outcome that a concept names by code, or by its text.

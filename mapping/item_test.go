@@ -50,7 +50,7 @@ func TestItemReadsWhatStaffDid(t *testing.T) {
 	if i.ID != "task-1" || i.Version != "3" || i.UpdatedAt.UnixMilli() != 1795447800123 || i.Type != callback.TaskResource {
 		t.Errorf("%s %s version %s at %s", i.Type, i.ID, i.Version, i.UpdatedAt)
 	}
-	want := callback.ItemState{Status: callback.ItemDone, Native: "completed", Owner: "billing", Priority: callback.Stat, Notes: 1,
+	want := callback.ItemState{Status: callback.ItemDone, Native: "completed", Owner: "billing", Priority: callback.Stat, Notes: 1, Outcome: callback.PatientDeclined,
 		Category: callback.NewPatient, Due: time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC)}
 	if !reflect.DeepEqual(i.State, want) {
 		t.Errorf("state %+v", i.State)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ type circuit struct {
 	log   *slog.Logger
 	// suspect says that the ledger may hold failures that a success has to clear.
 	suspect atomic.Bool
+	calls   atomic.Uint64 // that were made
 }
 
 // ehrError is an error that came from the EHR, or from the way to it.
@@ -45,22 +47,31 @@ func fromEHR(err error) bool {
 	return errors.As(err, &e)
 }
 
-// admit reports whether something may be sent to the EHR now.
-func (c *circuit) admit(ctx context.Context) (bool, error) {
+// admit reports whether something may be sent to the EHR now. done has to be called
+// when it was sent, or was not: then the next may try.
+func (c *circuit) admit(ctx context.Context) (in bool, done func(), err error) {
+	done = func() {}
 	state, err := c.ledger.Connection(ctx, c.clinic, c.id)
 	if err != nil {
-		return false, err
+		return false, done, err
 	}
 	if state.Failures > 0 {
 		c.suspect.Store(true)
 	}
 	now := c.clock.Now()
 	if !state.Failing() || now.Before(state.Until) {
-		return !now.Before(state.Until), nil
+		return !now.Before(state.Until), done, nil
 	}
-	var in bool
+	before := c.calls.Load()
 	_, err = c.ledger.UpdateConnection(ctx, c.clinic, c.id, func(s *callback.Connection) { in = s.Admit(now, tryAtMost) })
-	return in, err
+	if in && err == nil {
+		done = func() {
+			if c.calls.Load() == before {
+				c.record(ctx, func(s *callback.Connection) { s.NotTried(now, tryAtMost) })
+			}
+		}
+	}
+	return in, done, err
 }
 
 // failing reports whether the EHR is taken for failing.
@@ -75,6 +86,7 @@ func (c *circuit) failing(ctx context.Context) (bool, error) {
 // note takes note of how one call ended and returns its error, marked as the EHR's.
 // by is what was asked for.
 func (c *circuit) note(ctx context.Context, by string, err error) error {
+	c.calls.Add(1)
 	change, is := c.verdict(ctx, by, err)
 	if is {
 		c.record(ctx, change)
@@ -104,11 +116,18 @@ func (c *circuit) verdict(ctx context.Context, by string, err error) (func(*call
 		// Neither has to do with what was sent: no answer, or that to something else.
 		return failed(status == 0 || status/100 == 3 || by == askedForAll)
 	case fault.Unauthorized:
-		if status != 403 { // the client is known, and may not do this one thing
+		if status != http.StatusForbidden { // the client is known, and may not do this one thing
 			return failed(true)
 		}
 	case fault.Throttled:
 		until := now.Add(fault.After(err))
+		if status == http.StatusServiceUnavailable { // it does nothing for anybody, and says for how long
+			c.suspect.Store(true)
+			return func(s *callback.Connection) {
+				s.Failed(by, true, fault.Describe(err), hint(err), now)
+				s.Throttled(until)
+			}, true
+		}
 		return func(s *callback.Connection) { s.Throttled(until) }, true
 	default: // it answered
 	}

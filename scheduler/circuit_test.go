@@ -319,3 +319,52 @@ func TestTurns(t *testing.T) {
 		t.Errorf("whoever cannot wait should come again: %v", err)
 	}
 }
+
+// TestTryThatSendsNothing: whoever is let through to a failing EHR and has nothing to
+// send yet does not hold up the others.
+func TestTryThatSendsNothing(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.ask("1", caller(1)), w.ask("2", caller(2))
+	l := w.taskLink(a)
+	l.Sending(callback.WorkItem{Link: l, Callback: w.record(a).Callback}, w.clock.Now())
+	_, err := w.ledger.SaveLink(t.Context(), l)
+	w.must(err)
+	_, err = w.ledger.UpdateConnection(t.Context(), clinic, ehrID, func(c *callback.Connection) { c.Since, c.Until = w.clock.Now(), w.clock.Now() })
+	w.must(err)
+	w.must(w.Sync(t.Context(), l.ID)) // it has to wait until its create can show
+	w.must(w.Sync(t.Context(), w.taskLink(b).ID))
+	w.task(b)
+}
+
+// TestUnavailableWithATime: an EHR that says 503 and when to come back, to everything,
+// does not do its work; one that says 429 to one does.
+func TestUnavailableWithATime(t *testing.T) {
+	w := newWorld(t)
+	for i := range 8 {
+		w.ask(fmt.Sprint(i), caller(i))
+	}
+	w.fault(sandbox.Fault{Action: sandbox.ActionStatus, Status: 503, Headers: map[string]string{"Retry-After": "8"}})
+	for range 8 {
+		w.syncAll()
+		w.clock.Advance(10 * time.Second)
+	}
+	troubled, err := w.ledger.Troubled(t.Context())
+	if err != nil || len(troubled) != 1 || !troubled[0].Failing() {
+		t.Errorf("%+v, %v", troubled, err)
+	}
+}
+
+// TestThrottledIsDueThen, and not later because it was throttled often.
+func TestThrottledIsDueThen(t *testing.T) {
+	w := newWorld(t)
+	id := w.ask("1", nil)
+	w.fault(sandbox.Fault{Action: sandbox.ActionStatus, Status: 429, Headers: map[string]string{"Retry-After": "2"}})
+	for range 12 {
+		w.syncAll()
+		w.clock.Advance(2 * time.Second)
+	}
+	w.ehr.Faults().Clear()
+	w.clock.Advance(2 * time.Second)
+	w.deliver()
+	w.task(id)
+}

@@ -28,7 +28,9 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 	if !ok {
 		return nil // the configuration changed; the queue is older
 	}
-	if in, err := site.circuit.admit(ctx); err != nil || !in {
+	in, tried, err := site.circuit.admit(ctx)
+	defer tried()
+	if err != nil || !in {
 		return err
 	}
 	state, err := w.opts.Ledger.FeedState(ctx, site.Clinic, id, f)

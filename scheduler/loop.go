@@ -14,7 +14,7 @@ import (
 type loop struct {
 	every time.Duration
 	once  func(context.Context) error
-	fails string // for the log: what cannot be done when once fails
+	fails string // for the log: what cannot be done then
 	log   *slog.Logger
 	wake  chan struct{}
 
@@ -53,7 +53,7 @@ func (l *loop) run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := l.once(ctx); err != nil && ctx.Err() == nil {
-			l.log.Error(l.fails, "error", fault.Describe(err))
+			l.log.Error("work in the background failed", "what", l.fails, "error", fault.Describe(err))
 		}
 		select {
 		case <-ctx.Done():

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
@@ -276,5 +277,59 @@ func TestNoFeedOfItems(t *testing.T) {
 		if r := w.record(id); r.Status != callback.Closed {
 			t.Errorf("%s is %s", id, r.Status)
 		}
+	}
+}
+
+// TestItemOfSomebodyElse: an operator ties a link to a Task that is not this callback's.
+// It is left alone, and the link says so.
+func TestItemOfSomebodyElse(t *testing.T) {
+	w := newWorld(t)
+	theirs := w.ask("1", caller(1))
+	w.deliver()
+	other, _ := w.task(theirs)
+	id := w.ask("2", caller(2))
+	foreign, err := w.ehr.Store().Create([]byte(`{"resourceType":"Task","status":"in-progress","intent":"order","description":"Refill"}`))
+	w.must(err)
+	tie := func(item string) {
+		_, err := w.ledger.Update(t.Context(), id, func(r *callback.Record) error {
+			return r.EditLink(w.workItem(id).ID, callback.LinkEdit{Item: item}, callback.Actor{Kind: callback.Person}, w.clock.Now())
+		})
+		w.must(err)
+	}
+	tie(foreign.ID)
+	w.deliver()
+	if l := w.workItem(id); l.State != callback.LinkStuck || l.RemoteID != "" || l.Hint == "" {
+		t.Errorf("%+v", l)
+	}
+	if now, err := w.ehr.Store().Read("Task", foreign.ID); err != nil || string(now.Raw) != string(foreign.Raw) {
+		t.Errorf("it was touched: %v", err)
+	}
+	_, err = w.ledger.Update(t.Context(), id, func(r *callback.Record) error {
+		return r.RetryLink(w.workItem(id).ID, callback.Actor{Kind: callback.Person}, w.clock.Now())
+	})
+	w.must(err)
+	w.deliver()
+	w.task(id)
+	if again, _ := w.task(theirs); again.ID != other.ID {
+		t.Error("another callback's item changed")
+	}
+}
+
+// TestOwnerTakenAway: the item is given back to the callback's owner.
+func TestOwnerTakenAway(t *testing.T) {
+	w := newWorld(t)
+	id := w.ask("1", nil)
+	w.deliver()
+	_, members := w.task(id)
+	owner := members["owner"].(map[string]any)["display"]
+	delete(members, "owner")
+	raw, err := json.Marshal(members)
+	w.must(err)
+	_, err = w.ehr.Store().Update(raw, "")
+	w.must(err)
+	w.poll()
+	w.deliver()
+	if _, members := w.task(id); members["owner"] == nil || members["owner"].(map[string]any)["display"] != owner {
+		t.Errorf("owner %v", members["owner"])
 	}
 }

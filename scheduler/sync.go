@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
@@ -47,7 +48,9 @@ func (w *Worker) syncOnce(ctx context.Context, id callback.ID) (again bool, err 
 		return false, w.failed(ctx, l, fault.New(fault.Permanent, "", "there is no ehr of this name in the configuration").
 			WithHint("add it again, or discard the link"))
 	}
-	if in, err := site.circuit.admit(ctx); err != nil || !in {
+	in, tried, err := site.circuit.admit(ctx)
+	defer tried()
+	if err != nil || !in {
 		return false, err
 	}
 	if rec.Patient.Resolution == callback.NotResolved && w.resolvable(rec.Callback) {
@@ -117,6 +120,9 @@ func (w *Worker) edit(ctx context.Context, site Site, rung callback.Rung, rec ca
 	if err != nil {
 		return false, err
 	}
+	if l.Tied() && rung.MarkerSearch && !item.Gone && !slices.Contains(item.Markers, l.Marker()) {
+		return false, w.untie(ctx, l)
+	}
 	if item.Gone || item.Version != l.RemoteVersion {
 		return true, w.observe(ctx, rec.ID, l.ID, item)
 	}
@@ -132,6 +138,17 @@ func (w *Worker) edit(ctx context.Context, site Site, rung callback.Rung, rec ca
 		return false, w.notSent(ctx, before, l, err)
 	}
 	return w.written(ctx, rec, l, item)
+}
+
+// untie takes a link from an item that an operator has named and that is not this
+// callback's: nothing in it is touched.
+func (w *Worker) untie(ctx context.Context, l callback.Link) error {
+	named := l.RemoteID
+	l.Step(l.Type, w.now())
+	l.State, l.LastError = callback.LinkStuck, fmt.Sprintf("%s/%s does not carry this callback's marker, so that it was left alone", l.Type, named)
+	l.Hint = "look for the right one and name it with: ringback links edit --item ID; or file it anew with: ringback links retry"
+	_, err := w.opts.Ledger.SaveLink(ctx, l)
+	return err
 }
 
 // sending stores what a write wants before it is sent: after a crash, or without an
@@ -281,7 +298,8 @@ func (w *Worker) failed(ctx context.Context, l callback.Link, cause error) error
 			return err
 		}
 	}
-	if !outage || l.Failures == 0 { // an outage, however long, does not use up the tries of a callback
+	// Neither an outage, however long, nor a limit uses up the tries of a callback.
+	if !outage && d != fault.Throttled || l.Failures == 0 {
 		l.Failures++
 	}
 	l.LastError, l.Hint, l.UpdatedAt = fault.Describe(cause), hint(cause), now
@@ -307,7 +325,7 @@ func hint(err error) string {
 
 // wait returns how long to wait before the next try.
 func (w *Worker) wait(l callback.Link, d fault.Disposition, asked time.Duration, outage bool) time.Duration {
-	if outage { // the circuit sets the pace
+	if outage || d == fault.Throttled { // the circuit sets the pace, or the EHR itself
 		return max(asked, time.Second)
 	}
 	base := time.Second

@@ -187,9 +187,15 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_
 	if a.desk, err = newDesk(cfg, a.ledger, a.scheduler.Wake); err != nil {
 		return nil, err
 	}
+	published := publishedKeys(cfg)
+	if published != nil {
+		if _, err := published(); err != nil { // better now than when the first EHR refuses us
+			return nil, err
+		}
+	}
 	a.server, err = server.New(server.Options{Ledger: a.ledger, Tokens: a.ledger, Take: a.desk.Take, Wake: a.scheduler.Wake,
 		Clock: clock.System{}, Logger: log, Ready: a.checks(cfg), Version: buildVersion(), OpenOnLoopback: true,
-		Zone: zones(cfg), JWKS: publishedKeys(cfg)})
+		Zone: zones(cfg), JWKS: published})
 	return a, err
 }
 

@@ -136,7 +136,7 @@ func changeLink(cmd *cobra.Command, id string, do func(r *callback.Record, link 
 			return do(r, link.ID, callback.Actor{Kind: callback.Person, Name: whoami()}, clock.System{}.Now())
 		})
 		if errors.Is(err, callback.ErrConflict) {
-			return found("the link is being worked on right now; try again in a moment")
+			return found("the link is being worked on right now, or that item belongs to another link; try again in a moment")
 		}
 		if err != nil {
 			return err

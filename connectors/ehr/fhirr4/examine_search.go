@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -224,6 +225,10 @@ func (e *exam) refused(p probe, err error) {
 	f := doctor.Finding{Check: p.check, Status: doctor.Warning, Whose: doctor.Vendor, What: "searching " + p.what + ": " + what + ". Lost: " + p.lost, Do: do}
 	switch fault.Of(err) {
 	case fault.Unauthorized:
+		if status := (*fault.Error)(nil); errors.As(err, &status) && status.Status == http.StatusUnauthorized {
+			f.Status, f.Whose, f.Do = doctor.Failed, doctor.You, "the EHR takes the login for nobody's: check the token, user or secret in auth, and whether it has ended"
+			break
+		}
 		f.Whose, f.Do = doctor.EHRAdmin, "let the EHR's operator grant this client the search of "+p.resource
 	case fault.Permanent, fault.NotFound:
 		f.Do = e.contradiction(p, "ask how it is searched: it may want further parameters")
