@@ -29,6 +29,8 @@ build: ## the binary ./ringback
 test: ## all tests that need nothing but Go
 	@if cc=$$(CGO_ENABLED=1 go env CC) && command -v "$${cc%% *}" >/dev/null; then \
 	  CGO_ENABLED=1 $(GOTEST) -race -shuffle=on ./...; \
+	  echo "the short campaign in full, which the race detector would make last for minutes:"; \
+	  $(GOTEST) -run '^TestCampaign$$' ./cmd/ringback; \
 	else \
 	  $(call skipped,the race detector: it needs a C compiler and there is none); \
 	  $(GOTEST) -shuffle=on ./...; \

@@ -113,9 +113,18 @@ type News struct {
 	Hint      string    // what to do about it
 }
 
-// Tell returns what the operator was not told yet, and remembers that he was. That
-// it recovered and failed again while nobody looked is no news.
-func (c *Connection) Tell(at time.Time) (News, bool) {
+// ID names the news, the same however often it is told: whoever gets it twice knows.
+func (n News) ID() string {
+	what := "failing"
+	if n.Recovered {
+		what = "recovered"
+	}
+	return string(n.EHR) + "/" + what + "/" + n.Since.UTC().Format(time.RFC3339Nano)
+}
+
+// News returns what the operator was not told yet. That it recovered and failed again
+// while nobody looked is no news. Whoever told him calls Heard.
+func (c Connection) News(at time.Time) (News, bool) {
 	if c.Told.IsZero() != c.Failing() {
 		return News{}, false
 	}
@@ -123,6 +132,13 @@ func (c *Connection) Tell(at time.Time) (News, bool) {
 	if c.Failing() {
 		n.Recovered, n.Since, n.Error, n.Hint = false, c.Since, c.Error, c.Hint
 	}
-	c.Told = c.Since
 	return n, true
+}
+
+// Heard remembers that the operator was told, whatever happened meanwhile.
+func (c *Connection) Heard(n News) {
+	c.Told = n.Since
+	if n.Recovered {
+		c.Told = time.Time{}
+	}
 }

@@ -130,8 +130,14 @@ func TestTold(t *testing.T) {
 			case 6:
 				c.Throttled(at.Add(time.Second))
 			default:
-				news, is := c.Tell(at)
-				if again, twice := c.Tell(at); twice {
+				news, is := c.News(at)
+				if again, _ := c.News(at.Add(time.Minute)); again.ID() != news.ID() {
+					t.Fatalf("told again it is something else: %+v, %+v", news, again)
+				}
+				if is {
+					c.Heard(news)
+				}
+				if again, twice := c.News(at); twice {
 					t.Fatalf("told twice: %+v", again)
 				}
 				if !is {

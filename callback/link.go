@@ -46,9 +46,10 @@ type Link struct {
 	// Sent is what writes of unknown outcome want of the item, oldest first. It is
 	// stored before each is sent, so that it is known again when its answer is lost.
 	Sent []SentState
-	// SentAt is when the last of them was stored. Zero: there is none, or a person has
-	// said to go on whatever became of it.
-	SentAt        time.Time
+	// SettlesAt is when the last of them has either arrived, and shows in a search, or
+	// never will. A search that finds nothing earlier proves nothing. Zero: there is
+	// none, or a person has said to go on whatever became of it.
+	SettlesAt     time.Time
 	LastError     string    // safe to show
 	Hint          string    // what to do about it
 	Failures      int       // in a row
@@ -85,7 +86,7 @@ func (l *Link) Retry(at time.Time) {
 	}
 	l.Failures, l.NextAttemptAt, l.UpdatedAt = 0, time.Time{}, at
 	if stuck {
-		l.SentAt = time.Time{}
+		l.SettlesAt = time.Time{}
 	}
 }
 
@@ -102,12 +103,13 @@ func (l *Link) Step(to ResourceType, at time.Time) {
 	l.Failures, l.NextAttemptAt, l.LastError, l.Hint, l.UpdatedAt = 0, time.Time{}, "", "", at
 }
 
-// Sending records, before a write is sent, what it wants of the item.
-func (l *Link) Sending(w WorkItem, at time.Time) {
+// Sending records, before a write is sent, what it wants of the item. settles is when
+// its outcome can be seen at the latest, should nothing more be heard of it.
+func (l *Link) Sending(w WorkItem, settles, at time.Time) {
 	if l.RemoteID == "" {
 		l.State = LinkSending
 	}
-	l.SentAt, l.UpdatedAt = at, at
+	l.SettlesAt, l.UpdatedAt = settles, at
 	wants := SentState{w.Callback.ItemState(), w.Callback.Revision}
 	if !slices.ContainsFunc(l.Sent, func(s SentState) bool { return reflect.DeepEqual(s, wants) }) {
 		l.Sent = append(slices.Clone(l.Sent), wants)
@@ -117,10 +119,10 @@ func (l *Link) Sending(w WorkItem, at time.Time) {
 // NotSent takes a Sending back whose write changed nothing for certain. before is the
 // link as it was before it.
 func (l *Link) NotSent(before Link) {
-	l.State, l.Sent, l.SentAt = before.State, before.Sent, before.SentAt
+	l.State, l.Sent, l.SettlesAt = before.State, before.Sent, before.SettlesAt
 }
 
-func (l *Link) clearSent() { l.Sent, l.SentAt = nil, time.Time{} }
+func (l *Link) clearSent() { l.Sent, l.SettlesAt = nil, time.Time{} }
 
 // SentState is what one write wants of the item, and of which revision.
 type SentState struct {

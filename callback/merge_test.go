@@ -147,7 +147,7 @@ func TestMergeAfterALostAnswer(t *testing.T) {
 			lost, item := agreed(t)
 			c.here(t, &lost)
 			ours := lost.ItemState()
-			lost.Links[0].Sending(lost.WorkItem(lost.Links[0]), start)
+			lost.Links[0].Sending(lost.WorkItem(lost.Links[0]), start, start)
 			heard := lost.Clone()
 
 			notArrived := lost.Clone()
@@ -194,7 +194,7 @@ func TestOwnWriteIsNotStaff(t *testing.T) {
 		}
 		change("before the write")
 		w := r.WorkItem(r.Links[0])
-		r.Links[0].Sending(w, start)
+		r.Links[0].Sending(w, start, start)
 		item.State, item.Version, item.UpdatedAt = w.Callback.ItemState(), "2", start.Add(time.Minute)
 		item.State.Due = item.State.Due.Truncate(time.Second)
 		if rapid.Bool().Draw(t, "keeps none of our codes") {
@@ -236,7 +236,7 @@ func TestStaffEndWhatWeReopened(t *testing.T) {
 	item.State.Told = callback.Closed
 	must(t, r.Written(r.Links[0].ID, item, r.Revision, start))
 	callAgain(t, &r)
-	r.Links[0].Sending(r.WorkItem(r.Links[0]), start)
+	r.Links[0].Sending(r.WorkItem(r.Links[0]), start, start)
 	item.Version, item.State.Told = "4", callback.InProgress // 3 was ours
 	_, err = r.Observe(r.Links[0].ID, item, start.Add(time.Minute))
 	must(t, err)
@@ -251,7 +251,7 @@ func TestItemFoundAfterALostCreate(t *testing.T) {
 	for _, keepsCodes := range []bool{true, false} {
 		r := assigned(t)
 		l := &r.Links[0]
-		l.Sending(r.WorkItem(*l), start)
+		l.Sending(r.WorkItem(*l), start, start)
 		if l.State != callback.LinkSending {
 			t.Errorf("%s: whoever comes next has to look first", l.State)
 		}

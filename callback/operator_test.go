@@ -13,7 +13,7 @@ func stuck(t tester) (callback.Record, *callback.Link) {
 	t.Helper()
 	r := assigned(t)
 	l := &r.Links[0]
-	l.Sending(r.WorkItem(*l), start)
+	l.Sending(r.WorkItem(*l), start, start)
 	l.State, l.Failures, l.LastError, l.NextAttemptAt = callback.LinkStuck, 8, "refused", start.Add(time.Hour)
 	return r, l
 }
@@ -27,7 +27,7 @@ func TestOperatorOnALink(t *testing.T) {
 	}{
 		{"retry", func(r *callback.Record, l callback.ID) error { return r.RetryLink(l, person, start) }, nil,
 			func(_ callback.Record, l callback.Link) bool {
-				return l.State == callback.LinkSending && l.Failures == 0 && l.NextAttemptAt.IsZero() && len(l.Sent) == 1 && l.SentAt.IsZero()
+				return l.State == callback.LinkSending && l.Failures == 0 && l.NextAttemptAt.IsZero() && len(l.Sent) == 1 && l.SettlesAt.IsZero()
 			}},
 		{"discard", func(r *callback.Record, l callback.ID) error { return r.DiscardLink(l, "filed by hand", person, start) }, nil,
 			func(_ callback.Record, l callback.Link) bool {

@@ -136,7 +136,7 @@ func (c *circuit) verdict(ctx context.Context, by string, err error) (func(*call
 
 // record stores what was learned. The job's own time may be over by then.
 func (c *circuit) record(ctx context.Context, change func(*callback.Connection)) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	var before callback.Connection
 	after, err := c.ledger.UpdateConnection(ctx, c.clinic, c.id, func(s *callback.Connection) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -324,14 +325,19 @@ func TestTurns(t *testing.T) {
 // send yet does not hold up the others.
 func TestTryThatSendsNothing(t *testing.T) {
 	w := newWorld(t)
-	a, b := w.ask("1", caller(1)), w.ask("2", caller(2))
-	l := w.taskLink(a)
-	l.Sending(callback.WorkItem{Link: l, Callback: w.record(a).Callback}, w.clock.Now())
-	_, err := w.ledger.SaveLink(t.Context(), l)
+	a := w.ask("1", func(s *intake.Submission) {
+		s.Preferred = []callback.Period{{Start: tuesday.Add(24 * time.Hour), End: tuesday.Add(26 * time.Hour)}}
+	})
+	b := w.ask("2", caller(2))
+	_, err := w.ledger.Update(t.Context(), a, func(r *callback.Record) error {
+		return r.Close(callback.PatientDeclined, redact.Text{}, callback.Actor{Kind: callback.Person, Name: "kim"}, w.clock.Now())
+	})
 	w.must(err)
+	links := w.record(a).Links
+	proposal := links[slices.IndexFunc(links, func(l callback.Link) bool { return l.Type == callback.AppointmentResource })]
 	_, err = w.ledger.UpdateConnection(t.Context(), clinic, ehrID, func(c *callback.Connection) { c.Since, c.Until = w.clock.Now(), w.clock.Now() })
 	w.must(err)
-	w.must(w.Sync(t.Context(), l.ID)) // it has to wait until its create can show
+	w.must(w.Sync(t.Context(), proposal.ID)) // its callback is closed: there is nothing to propose
 	w.must(w.Sync(t.Context(), w.taskLink(b).ID))
 	w.task(b)
 }

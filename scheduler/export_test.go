@@ -1,6 +1,10 @@
 package scheduler
 
-import "context"
+import (
+	"context"
+
+	"github.com/ringback-health/ringback/callback"
+)
 
 // Tell tells the operator what he was not told yet, as a process that has just
 // started.
@@ -8,3 +12,21 @@ func Tell(ctx context.Context, o Options) error { return NewTeller(o)(ctx) }
 
 // NewTeller returns one turn of what tells the operator, to be called again and again.
 func NewTeller(o Options) func(context.Context) error { return newTeller(o.withDefaults()).runOnce }
+
+// NewSweep returns one turn of what hands lagging links to the queue, which is insert,
+// and what a worker calls when the job of a link ended.
+func NewSweep(o Options, insert func(context.Context, []callback.Lag) error) (sweep func(context.Context) error, ended func(...callback.ID)) {
+	o = o.withDefaults()
+	h := NewWorker(o).handed
+	return newSweeper(o, inserting{insert: insert}, h).runOnce, h.back
+}
+
+// inserting is a queue of which only the jobs that are put in are seen.
+type inserting struct {
+	queue
+	insert func(context.Context, []callback.Lag) error
+}
+
+func (q inserting) sync(ctx context.Context, lags []callback.Lag) ([]callback.ID, error) {
+	return nil, q.insert(ctx, lags)
+}

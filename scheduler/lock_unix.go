@@ -11,6 +11,9 @@ import (
 	"github.com/ringback-health/ringback/internal/fault"
 )
 
+// locksHold says that lockFile keeps a second process out.
+const locksHold = true
+
 // lockFile takes the lock that says that a process works with the queue beside
 // it, and returns what gives it up. It ends with the process, however that ends.
 func lockFile(path string) (release func() error, err error) {

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
 	"github.com/robfig/cron/v3"
 
 	"github.com/ringback-health/ringback/callback"
@@ -32,7 +34,11 @@ import (
 type QueueOptions struct {
 	File     string        // thrown away at every start
 	Postgres redact.Secret // a DSN; River's tables are kept in its search_path
-	Workers  int           // sync jobs at a time, default 8
+	// Identity is a file, with Postgres, by which this daemon knows the jobs of its own
+	// earlier life, to take them back when that was killed. It must lie on this machine,
+	// or be named for it. Empty: they wait until JobTimeout and rescueSlack are over.
+	Identity string
+	Workers  int // sync jobs at a time, default 8
 	// Cooldown is the shortest time between two fetches of jobs, default 50 ms: a
 	// machine works at most Workers jobs per Cooldown.
 	Cooldown time.Duration
@@ -121,6 +127,7 @@ type syncWorker struct {
 
 func (s *syncWorker) Work(ctx context.Context, job *river.Job[SyncArgs]) (err error) {
 	defer s.w.recovered("sync", &err)
+	defer s.w.handed.back(job.Args.Link)
 	return s.w.Sync(ctx, job.Args.Link)
 }
 
@@ -152,9 +159,14 @@ func (w *Worker) recovered(job string, err *error) {
 
 // queue is the job queue, whichever database it lives in.
 type queue interface {
+	// takeBack ends what earlier lives of this daemon have left running, before start,
+	// and returns the feeds that have to be read again.
+	takeBack(ctx context.Context) ([]FeedArgs, error)
 	start(ctx context.Context) error
 	stop(ctx context.Context) error
-	sync(ctx context.Context, links []callback.Lag) error
+	// sync makes jobs and returns the links for which none was made because one runs,
+	// or has run and is not noted as ended yet: what it did not see needs another.
+	sync(ctx context.Context, links []callback.Lag) (running []callback.ID, err error)
 	// poll reports whether the job was accepted; it is not while one waits or runs.
 	poll(ctx context.Context, f FeedArgs) (accepted bool, err error)
 }
@@ -169,7 +181,8 @@ func openQueue(ctx context.Context, o Options, w *Worker) (queue, error) {
 		return nil, fault.New(fault.Permanent, "open the job queue", "the PostgreSQL address cannot be used").
 			WithHint("check the database setting").Because(err)
 	}
-	return newRiver[pgx.Tx](ctx, o, w, riverpgxv5.New(pool), false, func() error { pool.Close(); return nil })
+	identity, release := identify(o.Queue.Identity, o)
+	return newRiver[pgx.Tx](ctx, o, w, riverpgxv5.New(pool), identity, func() error { pool.Close(); return release() })
 }
 
 // openSQLite throws the queue of an earlier life away and makes a new one. The
@@ -202,17 +215,19 @@ func openSQLite(ctx context.Context, o Options, w *Worker) (_ queue, err error) 
 		return nil, fmt.Errorf("open the job queue %s: %w", o.Queue.File, err)
 	}
 	db.SetMaxOpenConns(1) // River's SQLite driver wants one writer
-	return newRiver[*sql.Tx](ctx, o, w, riversqlite.New(db), true, func() error { return errors.Join(db.Close(), release()) })
+	return newRiver[*sql.Tx](ctx, o, w, riversqlite.New(db), "", func() error { return errors.Join(db.Close(), release()) })
 }
 
 // riverQueue is a queue on River.
 type riverQueue[TTx any] struct {
-	client *river.Client[TTx]
-	close  func() error
-	stopIn time.Duration
+	client   *river.Client[TTx]
+	exec     riverdriver.Executor
+	identity string // empty: it has none
+	close    func() error
+	stopIn   time.Duration
 }
 
-func newRiver[TTx any](ctx context.Context, o Options, w *Worker, d riverdriver.Driver[TTx], pollOnly bool, closeDB func() error) (queue, error) {
+func newRiver[TTx any](ctx context.Context, o Options, w *Worker, d riverdriver.Driver[TTx], identity string, closeDB func() error) (queue, error) {
 	fail := func(what string, err error) (queue, error) {
 		return nil, errors.Join(fault.New(fault.Retry, "open the job queue", what).
 			WithHint("check that the database is up and that its user may create tables").Because(err), closeDB())
@@ -232,7 +247,12 @@ func newRiver[TTx any](ctx context.Context, o Options, w *Worker, d riverdriver.
 	if err != nil {
 		return nil, errors.Join(err, closeDB())
 	}
+	life := "" // River's own choice
+	if identity != "" {
+		life = identity + "/" + string(callback.NewID())
+	}
 	client, err := river.NewClient(d, &river.Config{
+		ID:      life,
 		Logger:  quiet,
 		Workers: workers,
 		Queues: map[string]river.QueueConfig{
@@ -242,7 +262,7 @@ func newRiver[TTx any](ctx context.Context, o Options, w *Worker, d riverdriver.
 		PeriodicJobs:                periodic,
 		FetchCooldown:               o.Queue.Cooldown,
 		FetchPollInterval:           max(o.Queue.Cooldown, 100*time.Millisecond),
-		PollOnly:                    pollOnly,
+		PollOnly:                    o.Queue.Postgres.IsEmpty(),
 		JobTimeout:                  o.Queue.JobTimeout,
 		RescueStuckJobsAfter:        o.Queue.JobTimeout + rescueSlack,
 		SoftStopTimeout:             o.StopWithin,
@@ -252,7 +272,7 @@ func newRiver[TTx any](ctx context.Context, o Options, w *Worker, d riverdriver.
 	if err != nil {
 		return fail("it cannot be set up", err)
 	}
-	return &riverQueue[TTx]{client: client, close: closeDB, stopIn: o.StopWithin}, nil
+	return &riverQueue[TTx]{client: client, exec: d.GetExecutor(), identity: identity, close: closeDB, stopIn: o.StopWithin}, nil
 }
 
 // periodicPolls are the polls of all feeds, on their schedules and once at start.
@@ -291,13 +311,26 @@ func (q *riverQueue[TTx]) stop(ctx context.Context) error {
 	return errors.Join(err, q.close())
 }
 
-func (q *riverQueue[TTx]) sync(ctx context.Context, links []callback.Lag) error {
+func (q *riverQueue[TTx]) sync(ctx context.Context, links []callback.Lag) (running []callback.ID, err error) {
 	jobs := make([]river.InsertManyParams, len(links))
 	for i, l := range links {
 		jobs[i] = river.InsertManyParams{Args: SyncArgs{Link: l.Link}}
 	}
-	_, err := q.client.InsertMany(ctx, jobs)
-	return err
+	results, err := q.client.InsertMany(ctx, jobs)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range results {
+		if !r.UniqueSkippedAsDuplicate || r.Job.State != rivertype.JobStateRunning {
+			continue
+		}
+		var args SyncArgs // results may come in any order
+		if err := json.Unmarshal(r.Job.EncodedArgs, &args); err != nil {
+			return nil, fmt.Errorf("read a job of the queue: %w", err)
+		}
+		running = append(running, args.Link)
+	}
+	return running, nil
 }
 
 func (q *riverQueue[TTx]) poll(ctx context.Context, f FeedArgs) (bool, error) {

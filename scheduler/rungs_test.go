@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/internal/clock"
+	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/intake"
 	"github.com/ringback-health/ringback/internal/redact"
 	"github.com/ringback-health/ringback/sandbox"
@@ -163,7 +165,7 @@ func TestRefusedForCertain(t *testing.T) {
 		w.fault(sandbox.Fault{Method: http.MethodPost, PathPrefix: "/Task", Action: sandbox.ActionStatus, Status: status})
 		id := w.ask("1", nil)
 		w.syncAll()
-		if l := w.taskLink(id); l.State != callback.LinkPending || len(l.Sent) != 0 || !l.SentAt.IsZero() {
+		if l := w.taskLink(id); l.State != callback.LinkPending || len(l.Sent) != 0 || !l.SettlesAt.IsZero() {
 			t.Errorf("%d: %+v", status, l)
 		}
 	}
@@ -188,6 +190,77 @@ func TestSearchThatLags(t *testing.T) {
 	w.clock.Advance(10 * time.Second)
 	w.deliver()
 	w.task(id)
+}
+
+// TestCommittedLate: the EHR does what it was told long after it was told. Whether
+// Ringback has waited for the answer in vain, or died meanwhile: it does not tell twice.
+func TestCommittedLate(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		silent  time.Duration // until the connection is given up
+		commits time.Duration // after the request was sent
+		dies    bool
+	}{
+		{"an overloaded EHR", 30 * time.Second, 58 * time.Second, false},
+		{"a connection that is cut at once", 0, 4 * time.Second, false},
+		{"Ringback dies, its request is on its way", 0, 40 * time.Second, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorldOn(t, "sqlite:"+t.TempDir()+"/l.db", sandbox.Options{NoConditionalCreate: true})
+			id := w.ask("1", nil)
+			slow := &late{EHR: w.connector, clock: w.clock, silent: c.silent, commits: c.commits, dies: c.dies}
+			w.with(slow)
+			func() {
+				defer func() { _ = recover() }() // the end of the first life
+				w.must(w.Sync(t.Context(), w.taskLink(id).ID))
+			}()
+			for range 30 {
+				w.syncAll()
+				w.clock.Advance(5 * time.Second)
+			}
+			slow.catchUp()
+			w.deliver()
+			w.task(id)
+		})
+	}
+}
+
+// late is an EHR that commits its first create long after it was asked for it.
+type late struct {
+	scheduler.EHR
+	clock           *clock.Manual
+	silent, commits time.Duration
+	dies            bool
+
+	create func() // what it has yet to do
+	due    time.Time
+	asked  bool
+}
+
+func (l *late) Create(ctx context.Context, w callback.WorkItem) (callback.Item, error) {
+	l.catchUp()
+	if l.asked {
+		return l.EHR.Create(ctx, w)
+	}
+	l.asked, l.due = true, l.clock.Now().Add(l.commits)
+	l.create = func() { _, _ = l.EHR.Create(context.WithoutCancel(ctx), w) }
+	l.clock.Advance(l.silent)
+	if l.dies {
+		panic("nobody is there to note anything")
+	}
+	return callback.Item{}, fault.New(fault.Ambiguous, "create Task", "no answer in time")
+}
+
+func (l *late) Find(ctx context.Context, t callback.ResourceType, m callback.Marker) ([]callback.Item, error) {
+	l.catchUp()
+	return l.EHR.Find(ctx, t, m)
+}
+
+func (l *late) catchUp() {
+	if l.create != nil && !l.clock.Now().Before(l.due) {
+		l.create()
+		l.create = nil
+	}
 }
 
 // lagging is an EHR whose search shows nothing new for a while.

@@ -38,6 +38,10 @@ type EHR interface {
 	Patients(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error)
 }
 
+// DefaultSearchLag is how late an EHR's search is taken to show what was written, where
+// nobody says otherwise.
+const DefaultSearchLag = 5 * time.Second
+
 // Site is one clinic with its EHR.
 type Site struct {
 	Clinic callback.ClinicID
@@ -45,8 +49,9 @@ type Site struct {
 	ID     callback.EHRID
 	EHR    EHR
 	Poll   string // cron schedule of the feeds in UTC, e.g. "@every 30s" or "*/5 * * * *"
-	// SearchLag is how late the EHR's search may show what was written: a write of
-	// unknown outcome is searched for that much later. Zero: Options.SearchLag.
+	// SearchLag is how late the EHR's search may show what was written: only later is
+	// a search that does not find a write of unknown outcome believed. Zero:
+	// Options.SearchLag.
 	SearchLag time.Duration
 
 	circuit *circuit
@@ -63,7 +68,7 @@ type Options struct {
 
 	SweepEvery   time.Duration // 1s: how often lagging links are looked for
 	ResolveEvery time.Duration // 5m: how often an unbound callback's chart is looked for again
-	SearchLag    time.Duration // 5s: how late an EHR's search may show a write, where its Site does not say
+	SearchLag    time.Duration // DefaultSearchLag: how late an EHR's search may show a write, where its Site does not say
 	IndexLag     time.Duration // 10s: how late an EHR's search may show a booking
 	Overlap      time.Duration // 2m: how far behind the watermark a feed is read again
 	MaxFailures  int           // 100: failures in a row until a link is stuck
@@ -79,9 +84,10 @@ func (o Options) withDefaults() Options {
 			*d = v
 		}
 	}
+	o.Queue = o.Queue.withDefaults()
 	set(&o.SweepEvery, time.Second)
 	set(&o.ResolveEvery, 5*time.Minute)
-	set(&o.SearchLag, 5*time.Second)
+	set(&o.SearchLag, DefaultSearchLag)
 	set(&o.IndexLag, 10*time.Second)
 	set(&o.Overlap, 2*time.Minute)
 	set(&o.StopWithin, 20*time.Second)
@@ -138,12 +144,19 @@ func New(ctx context.Context, o Options) (*Scheduler, error) {
 		return nil, err
 	}
 	s.queue = q
-	s.sweep, s.news = newSweeper(o, q), newTeller(o)
+	s.sweep, s.news = newSweeper(o, q, s.handed), newTeller(o)
 	return s, nil
 }
 
 // Start begins to work and returns once jobs are being taken.
 func (s *Scheduler) Start(ctx context.Context) error {
+	again, err := s.queue.takeBack(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range again {
+		s.sweep.Poll(f)
+	}
 	if err := s.queue.start(ctx); err != nil {
 		return fmt.Errorf("start the job queue: %w", err)
 	}
@@ -174,15 +187,16 @@ func (s *Scheduler) PollNow(id callback.EHRID) {
 
 // Worker does the work of each job; it has no goroutines and can be called directly.
 type Worker struct {
-	opts  Options
-	sites map[callback.EHRID]Site
-	round sync.Map // of callback.EHRID to callback.ID; see readOpen
+	opts   Options
+	sites  map[callback.EHRID]Site
+	handed *handed  // links whose jobs wait or run
+	round  sync.Map // of callback.EHRID to callback.ID; see readOpen
 }
 
 // NewWorker makes a worker.
 func NewWorker(o Options) *Worker {
 	o = o.withDefaults()
-	w := &Worker{opts: o, sites: map[callback.EHRID]Site{}}
+	w := &Worker{opts: o, sites: map[callback.EHRID]Site{}, handed: &handed{since: map[callback.ID]time.Time{}}}
 	for _, s := range o.Sites {
 		if s.SearchLag == 0 {
 			s.SearchLag = o.SearchLag

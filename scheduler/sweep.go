@@ -31,13 +31,14 @@ type sweeper struct {
 	ledger callback.Ledger
 	queue  queue
 	clock  clock.Clock
+	handed *handed
 
 	mu    sync.Mutex
 	asked map[FeedArgs]bool // polls that were asked for and not yet accepted by the queue
 }
 
-func newSweeper(o Options, q queue) *sweeper {
-	s := &sweeper{ledger: o.Ledger, queue: q, clock: o.Clock, asked: map[FeedArgs]bool{}}
+func newSweeper(o Options, q queue, h *handed) *sweeper {
+	s := &sweeper{ledger: o.Ledger, queue: q, clock: o.Clock, handed: h, asked: map[FeedArgs]bool{}}
 	s.loop = newLoop(o.SweepEvery, o.Logger, "lagging links cannot be looked for", s.runOnce)
 	return s
 }
@@ -57,10 +58,22 @@ func (s *sweeper) runOnce(ctx context.Context) error {
 		return err
 	}
 	lags, err := s.ledger.Lagging(ctx, s.clock.Now(), lagsAtOnce)
-	if err != nil || len(lags) == 0 {
+	if err != nil {
 		return err
 	}
-	return s.queue.sync(ctx, lags)
+	lags = s.handed.give(lags, s.clock.Now())
+	if len(lags) == 0 {
+		return nil
+	}
+	running, err := s.queue.sync(ctx, lags)
+	if err != nil {
+		running = nil
+		for _, l := range lags {
+			running = append(running, l.Link)
+		}
+	}
+	s.handed.back(running...)
+	return err
 }
 
 func (s *sweeper) polls(ctx context.Context) error {

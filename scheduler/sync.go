@@ -151,24 +151,35 @@ func (w *Worker) untie(ctx context.Context, l callback.Link) error {
 	return err
 }
 
-// sending stores what a write wants before it is sent: after a crash, or without an
-// answer, the next worker knows what to look for.
+// sending stores what a write wants before it is sent: after a crash the next worker
+// knows what to look for. Until this job's time is over it may be on its way.
 func (w *Worker) sending(ctx context.Context, rec callback.Record, l callback.Link) (callback.Link, error) {
-	l.Sending(rec.WorkItem(l), w.now())
+	l.Sending(rec.WorkItem(l), w.now().Add(w.opts.Queue.JobTimeout+w.sites[l.EHR].SearchLag), w.now())
 	return w.opts.Ledger.SaveLink(ctx, l)
 }
 
-// notSent forgets what a write wanted that changed nothing for certain, and returns
-// cause: after an error whose outcome is unknown nothing is forgotten.
+// notSent returns cause and forgets what a write wanted that changed nothing for
+// certain. Where nobody knows, nothing is forgotten. An EHR that was silent for long
+// may be as long in doing what it was told.
 func (w *Worker) notSent(ctx context.Context, before, l callback.Link, cause error) error {
 	if fault.Is(cause, fault.Ambiguous) {
-		return cause
+		silent := w.now().Sub(l.UpdatedAt)
+		l.SettlesAt = w.now().Add(silent + w.sites[l.EHR].SearchLag)
+	} else {
+		l.NotSent(before)
 	}
-	l.NotSent(before)
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
 	if _, err := w.opts.Ledger.SaveLink(ctx, l); err != nil && cause == nil {
 		return err
 	}
-	return cause // what could not be forgotten is looked for in vain, and no more
+	return cause // without it the write is looked for longer than need be, and no more
+}
+
+// afterwards is a context for what has to be stored of a try although the time of the
+// job may be over.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 }
 
 // create files the resource. Where something may have arrived before, or the EHR
@@ -206,20 +217,22 @@ func (w *Worker) create(ctx context.Context, site Site, caps callback.Capabiliti
 // lookFor searches for what may have arrived already. done says that nothing must be
 // created now: it is there, it may show only later, or nobody can tell.
 func (w *Worker) lookFor(ctx context.Context, site Site, rung callback.Rung, rec callback.Record, l callback.Link) (done, again bool, err error) {
+	if rung.MarkerSearch {
+		found, err := site.EHR.Find(ctx, l.Type, l.Marker())
+		if err != nil {
+			return false, false, err
+		}
+		if len(found) > 0 {
+			return true, true, w.observe(ctx, rec.ID, l.ID, found[0])
+		}
+	}
 	unknown := l.State == callback.LinkSending
-	if shows := l.SentAt.Add(site.SearchLag); unknown && w.now().Before(shows) {
-		l.NextAttemptAt, l.UpdatedAt = shows, w.now()
+	if unknown && w.now().Before(l.SettlesAt) {
+		l.NextAttemptAt, l.UpdatedAt = l.SettlesAt, w.now()
 		_, err := w.opts.Ledger.SaveLink(ctx, l)
 		return true, false, err
 	}
-	if rung.MarkerSearch {
-		found, err := site.EHR.Find(ctx, l.Type, l.Marker())
-		if err != nil || len(found) == 0 {
-			return false, false, err
-		}
-		return true, true, w.observe(ctx, rec.ID, l.ID, found[0])
-	}
-	if unknown && !rung.FileAgain && !l.SentAt.IsZero() {
+	if unknown && !rung.MarkerSearch && !rung.FileAgain && !l.SettlesAt.IsZero() {
 		return true, false, w.failed(ctx, l, fault.New(fault.Permanent, "find "+string(l.Type),
 			"the answer to its creation was lost, and this EHR cannot be searched for it").
 			WithHint("look for it in the EHR; then tie it with: ringback links edit --item ID, or file it again with: ringback links retry"))
@@ -285,6 +298,8 @@ func (w *Worker) observe(ctx context.Context, rec, link callback.ID, item callba
 
 // failed records a failure on the link: when to try again, or that it is stuck.
 func (w *Worker) failed(ctx context.Context, l callback.Link, cause error) error {
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
 	fresh, err := w.opts.Ledger.LinkByID(ctx, l.ID)
 	if err != nil {
 		return err

@@ -103,11 +103,8 @@ func (s *Server) detailOf(r callback.Record) detailView {
 }
 
 func (s *Server) linkOf(l callback.Link, revision int64) linkView {
-	v := linkView{ID: string(l.ID), Callback: string(l.Callback), EHR: string(l.EHR), Resource: string(l.Type),
+	v := linkView{ID: string(l.ID), Callback: string(l.Callback), EHR: string(l.EHR), Resource: l.Resource(),
 		State: stateOf(l, revision), Since: s.moment(l.Clinic, l.UpdatedAt), Stuck: l.State == callback.LinkStuck}
-	if l.RemoteID != "" {
-		v.Resource += "/" + l.RemoteID
-	}
 	if l.Failures > 0 && l.State != callback.LinkStuck && l.State != callback.LinkDiscarded {
 		v.Next = s.moment(l.Clinic, l.NextAttemptAt)
 	}

@@ -18,7 +18,7 @@ func (r *rig) stuckLink(id string) string {
 	}
 	l := rec.Links[0]
 	l.State, l.Failures, l.LastError, l.Hint = callback.LinkStuck, 8, "create Task: the EHR refuses the code", "map the category in ringback.yaml"
-	l.Sent, l.SentAt = []callback.SentState{{Revision: 1}}, l.CreatedAt
+	l.Sent, l.SettlesAt = []callback.SentState{{Revision: 1}}, l.CreatedAt
 	if _, err := r.ledger.SaveLink(r.t.Context(), l); err != nil {
 		r.t.Fatal(err)
 	}

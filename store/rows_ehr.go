@@ -20,7 +20,7 @@ type linkRow struct {
 	State         callback.LinkState
 	Base          callback.ItemState   `gorm:"serializer:json"`
 	Sent          []callback.SentState `gorm:"serializer:json"`
-	SentAt        instant
+	SettlesAt     instant
 	LastError     string
 	Hint          string
 	Failures      int
@@ -34,14 +34,14 @@ func (linkRow) TableName() string { return "links" }
 
 // linkChanges are the columns of a link that may change. wanted is not one of
 // them: it moves with the callback.
-var linkChanges = []string{"type", "sent", "sent_at", "remote_id", "remote_version", "holds", "state", "base", "last_error", "hint", "failures",
+var linkChanges = []string{"type", "sent", "settles_at", "remote_id", "remote_version", "holds", "state", "base", "last_error", "hint", "failures",
 	"next_attempt_at", "lock", "updated_at"}
 
 func newLinkRow(l callback.Link, position int, wanted int64) linkRow {
 	return linkRow{
 		ID: l.ID, Clinic: l.Clinic, CallbackID: l.Callback, Position: position, EHR: l.EHR, Type: l.Type,
 		RemoteID: plain(l.RemoteID), RemoteVersion: plain(l.RemoteVersion), Holds: l.Holds, Wanted: wanted,
-		Sent: l.Sent, SentAt: instant(l.SentAt),
+		Sent: l.Sent, SettlesAt: instant(l.SettlesAt),
 		State: l.State, Base: l.Base, LastError: plain(l.LastError), Hint: plain(l.Hint), Failures: l.Failures,
 		NextAttemptAt: instant(l.NextAttemptAt), Lock: l.Lock,
 		CreatedAt: instant(l.CreatedAt), UpdatedAt: instant(l.UpdatedAt),
@@ -52,7 +52,7 @@ func (r linkRow) link() callback.Link {
 	l := callback.Link{
 		ID: r.ID, Clinic: r.Clinic, Callback: r.CallbackID, EHR: r.EHR, Type: r.Type,
 		RemoteID: r.RemoteID, RemoteVersion: r.RemoteVersion, Holds: r.Holds,
-		Sent: nilIfEmpty(r.Sent), SentAt: r.SentAt.Time(),
+		Sent: nilIfEmpty(r.Sent), SettlesAt: r.SettlesAt.Time(),
 		State: r.State, Base: r.Base, LastError: r.LastError, Hint: r.Hint, Failures: r.Failures,
 		NextAttemptAt: r.NextAttemptAt.Time(), Lock: r.Lock,
 		CreatedAt: r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -160,7 +161,7 @@ type app struct {
 }
 
 // pace is how fast the daemon looks; zero values take the scheduler's defaults.
-type pace struct{ sweep, resolve, settle, indexLag, overlap, cooldown time.Duration }
+type pace struct{ sweep, resolve, searchLag, indexLag, overlap, cooldown time.Duration }
 
 // newApp opens the ledger and makes every part. What was opened is closed again
 // when a later part cannot be made.
@@ -209,7 +210,7 @@ func (a *app) sharedWith(o store.Options) callback.Connections {
 
 func (a *app) newScheduler(ctx context.Context, cfg config.Config, p pace) (*scheduler.Scheduler, error) {
 	o := scheduler.Options{Ledger: a.ledger, Clock: clock.System{}, Logger: a.log,
-		SweepEvery: p.sweep, ResolveEvery: p.resolve, SearchLag: p.settle, IndexLag: p.indexLag, Overlap: p.overlap}
+		SweepEvery: p.sweep, ResolveEvery: p.resolve, SearchLag: p.searchLag, IndexLag: p.indexLag, Overlap: p.overlap}
 	tell, err := newTell(cfg)
 	if err != nil {
 		return nil, err
@@ -238,14 +239,19 @@ func (a *app) newScheduler(ctx context.Context, cfg config.Config, p pace) (*sch
 	return scheduler.New(ctx, o)
 }
 
-// queueOptions put the queue beside the ledger: in its own file, or in the same PostgreSQL.
+// queueOptions put the queue beside the ledger: in its own file, or in the same
+// PostgreSQL, where a small file says which of its jobs are those of this daemon.
 func queueOptions(cfg config.Config, p pace) (scheduler.QueueOptions, error) {
 	dsn, err := cfg.DSN()
 	if err != nil {
 		return scheduler.QueueOptions{}, err
 	}
 	if !strings.HasPrefix(dsn.Reveal(), "sqlite:") {
-		return scheduler.QueueOptions{Postgres: dsn, Cooldown: p.cooldown}, nil
+		host, err := os.Hostname() // the folder may be shared with other machines
+		if err != nil {
+			return scheduler.QueueOptions{}, fmt.Errorf("this machine does not know its name: %w", err)
+		}
+		return scheduler.QueueOptions{Postgres: dsn, Cooldown: p.cooldown, Identity: cfg.Path(cfg.QueueFile) + "." + host + ".id"}, nil
 	}
 	return scheduler.QueueOptions{File: cfg.Path(cfg.QueueFile), Cooldown: p.cooldown}, nil
 }

@@ -53,6 +53,9 @@ func newCallbacksList() *cobra.Command {
 			}
 			f.Clinic, f.After = callback.ClinicID(clinic), callback.ID(after)
 			return withLedger(cmd, func(ctx context.Context, l ledger) error {
+				if err := checkClinic(ctx, cmd, l); err != nil {
+					return err
+				}
 				page, next, err := l.List(ctx, f)
 				if err != nil {
 					return err
@@ -128,10 +131,14 @@ func newCallbacksShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if asJSON {
-					return printJSON(cmd.OutOrStdout(), viewDetail(rec, because))
+				links, err := viewLinks(ctx, l, rec.Links)
+				if err != nil {
+					return err
 				}
-				return printDetail(cmd, viewDetail(rec, because))
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), viewDetail(rec, because, links))
+				}
+				return printDetail(cmd, viewDetail(rec, because, links))
 			})
 		},
 	}
@@ -150,7 +157,10 @@ func printDetail(cmd *cobra.Command, d callbackDetail) error {
 		return err
 	}
 	for _, l := range d.Links {
-		fmt.Fprintf(w, "\n%s in %s: %s, holds revision %d of %d", strings.TrimSuffix(l.Type+"/"+l.RemoteID, "/"), l.EHR, l.State, l.Holds, d.Revision)
+		fmt.Fprintf(w, "\n%s in %s: %s, holds revision %d of %d", l.resource, l.EHR, l.State, l.Holds, d.Revision)
+		if l.Waiting != "" {
+			fmt.Fprintf(w, "\n  %s", l.Waiting)
+		}
 		if l.LastError != "" {
 			fmt.Fprintf(w, "\n  %s\n  %s", l.LastError, l.Hint)
 		}

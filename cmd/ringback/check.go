@@ -44,6 +44,9 @@ the configuration is wrong.`,
 					c.Close()
 				}
 			}()
+			if _, err := newTell(cfg); err != nil {
+				return err
+			}
 			opts, err := storeOptions(cfg, nil)
 			if err != nil {
 				return err

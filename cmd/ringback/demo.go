@@ -173,7 +173,7 @@ func openDemoApp(ctx context.Context, dir, ehrAddr string, logged bool) (*app, e
 		return nil, err
 	}
 	return newApp(ctx, cfg, log, pace{sweep: 50 * time.Millisecond, resolve: 100 * time.Millisecond,
-		settle: 100 * time.Millisecond, indexLag: time.Millisecond, cooldown: 10 * time.Millisecond})
+		searchLag: 100 * time.Millisecond, indexLag: time.Millisecond, cooldown: 10 * time.Millisecond})
 }
 
 // yamlNode reads settings as they would stand in a configuration file.

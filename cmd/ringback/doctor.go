@@ -15,20 +15,18 @@ import (
 	"github.com/ringback-health/ringback/internal/doctor"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/redact"
+	"github.com/ringback-health/ringback/scheduler"
 )
 
 // doctorOptions are the flags of one run.
 type doctorOptions struct {
 	asJSON      bool
+	oneClinic   bool // --clinic was given
 	clinic      string
 	offline     bool
 	testPatient string
 	timeout     time.Duration
 }
-
-// searchLag is how late the daemon takes an EHR's search to show what was written,
-// where search_lag does not say (scheduler.Options.SearchLag).
-const searchLag = 5 * time.Second
 
 // tripTime is what a round trip may take beyond the other checks: most of it is
 // waiting for the EHR's search.
@@ -55,6 +53,7 @@ wrong or the configuration cannot be used.`,
 			if err := o.check(); err != nil {
 				return err
 			}
+			o.oneClinic = cmd.Flags().Changed("clinic")
 			return runDoctor(cmd, o)
 		},
 	}
@@ -155,6 +154,7 @@ func (d *diagnosis) examine(cmd *cobra.Command) error {
 	}
 	d.secrets(cfg)
 	d.signingKeys(cfg)
+	d.alerts(cfg)
 	for _, cl := range clinics {
 		d.clinic(cl)
 	}
@@ -170,16 +170,12 @@ func (d *diagnosis) examine(cmd *cobra.Command) error {
 // chosen are the clinics to look at.
 func (d *diagnosis) chosen(cfg config.Config) ([]config.Clinic, error) {
 	clinics := cfg.Clinics
-	if d.doctorOptions.clinic != "" {
-		clinics = nil
-		for _, cl := range cfg.Clinics {
-			if cl.ID == d.doctorOptions.clinic {
-				clinics = append(clinics, cl)
-			}
+	if d.oneClinic {
+		one, err := clinicNamed(cfg, d.doctorOptions.clinic)
+		if err != nil {
+			return nil, err
 		}
-		if len(clinics) == 0 {
-			return nil, fmt.Errorf("--clinic: there is no clinic %q in the configuration", d.doctorOptions.clinic)
-		}
+		clinics = []config.Clinic{one}
 	}
 	connected := 0
 	for _, cl := range clinics {
@@ -227,7 +223,7 @@ func (d *diagnosis) ehr(ctx context.Context, cfg config.Config, cl config.Clinic
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	examination := ehr.Examination{RoundTrip: d.testPatient != "", TestPatient: redact.NewText(d.testPatient), SearchLag: cmp.Or(cl.EHR.SearchLag, searchLag)}
+	examination := ehr.Examination{RoundTrip: d.testPatient != "", TestPatient: redact.NewText(d.testPatient), SearchLag: cmp.Or(cl.EHR.SearchLag, scheduler.DefaultSearchLag)}
 	examiner.Examine(ctx, examination, func(f doctor.Finding) {
 		f.About = about
 		d.add(f)

@@ -76,6 +76,18 @@ func (d *diagnosis) secrets(cfg config.Config) {
 	}
 }
 
+// alerts looks at where the operator is told that an EHR fails.
+func (d *diagnosis) alerts(cfg config.Config) {
+	say := d.section(aboutConfiguration)
+	tell, err := newTell(cfg)
+	switch {
+	case err != nil:
+		say("alerts", doctor.Failed, doctor.You, err.Error(), "correct what alerts in the configuration names")
+	case tell != nil:
+		say.ok("alerts", "there is an address to post alerts to; it was not tried")
+	}
+}
+
 // signingKeys looks at the keys with which Ringback proves who it is.
 func (d *diagnosis) signingKeys(cfg config.Config) {
 	if cfg.SigningKeysFile == "" {
@@ -92,7 +104,7 @@ func (d *diagnosis) signingKeys(cfg config.Config) {
 
 // secretFiles are the files that nobody else should read, without repetition.
 func secretFiles(cfg config.Config) []string {
-	files := []string{cfg.KeysFile, cfg.SigningKeysFile, cfg.DatabaseFile}
+	files := []string{cfg.KeysFile, cfg.SigningKeysFile, cfg.DatabaseFile, cfg.Alerts.WebhookFile}
 	if file, ok := strings.CutPrefix(cfg.Database, "sqlite:"); ok && cfg.DatabaseEnv == "" && cfg.DatabaseFile == "" {
 		files = append(files, file, file+"-wal")
 	}

@@ -218,3 +218,31 @@ func TestDoctorBesideADaemon(t *testing.T) {
 	c.write("ringback.yaml", strings.Replace(testConfig, "127.0.0.1:0", other.Listener.Addr().String(), 1))
 	c.doctorWants(exitDone, map[string]string{"daemon running": "warning something else than Ringback answers"})
 }
+
+// TestSecretOnTwoLines: a secret that was cut in two is refused by whatever reads it,
+// in words, before anything is sent.
+func TestSecretOnTwoLines(t *testing.T) {
+	c := newCLI(t, ehrConfig("http://127.0.0.1:1/fhir", "        auth: {kind: bearer, token_file: token}\n"))
+	c.run(exitDone, "migrate")
+	c.write("token", "canary-of-\na-secret\n")
+	for _, cmd := range [][]string{{"check", "--offline"}, {"serve"}} {
+		if _, errOut := c.run(exitUsage, cmd...); !strings.Contains(errOut, "has a line break inside") || strings.Contains(errOut, "canary") {
+			t.Errorf("%v: %s", cmd, errOut)
+		}
+	}
+	c.doctorWants(exitFound, map[string]string{"ehr main-ehr settings": "failed has a line break inside"}, "--offline")
+	c.write("token", "canary-of-a-secret\n")
+	c.run(exitDone, "check", "--offline")
+
+	c.write("hook", "https://chat.example/\ncanary-of-a-secret")
+	c.write("ringback.yaml", testConfig+"alerts: {webhook_file: hook}\n")
+	for _, cmd := range [][]string{{"check", "--offline"}, {"serve"}} {
+		if _, errOut := c.run(exitUsage, cmd...); !strings.Contains(errOut, "alerts.webhook") || !strings.Contains(errOut, "has a line break inside") {
+			t.Errorf("%v: %s", cmd, errOut)
+		}
+	}
+	c.doctorWants(exitFound, map[string]string{"configuration alerts": "failed has a line break inside"}, "--offline")
+	c.write("hook", "https://chat.example/canary-of-a-secret\n")
+	c.run(exitDone, "check", "--offline")
+	c.doctorWants(exitDone, map[string]string{"configuration alerts": "ok"}, "--offline")
+}

@@ -141,15 +141,11 @@ func runImport(cmd *cobra.Command, file string, f importFlags) error {
 
 // readLog reads the file and puts the legs of each call together.
 func readLog(ctx context.Context, cfg config.Config, file string, f importFlags) (phone.Log, []calls.Session, error) {
-	i := slices.IndexFunc(cfg.Clinics, func(c config.Clinic) bool { return c.ID == f.clinic })
-	if i < 0 {
-		var known []string
-		for _, c := range cfg.Clinics {
-			known = append(known, c.ID)
-		}
-		return phone.Log{}, nil, fmt.Errorf("--clinic: there is no clinic %q in the configuration; there is %s", f.clinic, strings.Join(known, ", "))
+	cl, err := clinicNamed(cfg, f.clinic)
+	if err != nil {
+		return phone.Log{}, nil, err
 	}
-	zone, err := cfg.Clinics[i].Location()
+	zone, err := cl.Location()
 	if f.zone != "" {
 		if zone, err = time.LoadLocation(f.zone); err != nil {
 			err = fmt.Errorf("--zone: %q is not known; write it as America/New_York", f.zone)
@@ -173,7 +169,7 @@ func readLog(ctx context.Context, cfg config.Config, file string, f importFlags)
 		return phone.Log{}, nil, fmt.Errorf("the call log cannot be read: %w", err)
 	}
 	defer r.Close()
-	log, err := phone.Read(format, reader{ctx, r}, phone.Options{Zone: zone, UTC: f.utc, Region: cfg.Clinics[i].Region})
+	log, err := phone.Read(format, reader{ctx, r}, phone.Options{Zone: zone, UTC: f.utc, Region: cl.Region})
 	if err != nil {
 		return log, nil, fmt.Errorf("%s: %w", file, err)
 	}

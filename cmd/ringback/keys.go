@@ -225,6 +225,9 @@ func newKeysPublish() *cobra.Command {
 ringback serve shows at /.well-known/jwks.json. No private key is in it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if out == "" {
+				return errors.New("--out: name a file; - is standard output")
+			}
 			file, err := signingKeys(cmd)
 			if err != nil {
 				return err
@@ -233,7 +236,7 @@ ringback serve shows at /.well-known/jwks.json. No private key is in it.`,
 			if err != nil {
 				return err
 			}
-			if out == "" {
+			if out == "-" {
 				_, err := cmd.OutOrStdout().Write(set)
 				return err
 			}
@@ -244,6 +247,6 @@ ringback serve shows at /.well-known/jwks.json. No private key is in it.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "", "the `FILE` to write; standard output without it")
+	cmd.Flags().StringVar(&out, "out", "-", "the `FILE` to write; - is standard output")
 	return cmd
 }

@@ -118,3 +118,16 @@ func TestKeysNeedAFile(t *testing.T) {
 		t.Error(errOut)
 	}
 }
+
+// TestPublishToStandardOutput: - is standard output, and no file of that name.
+func TestPublishToStandardOutput(t *testing.T) {
+	c := newCLI(t, testConfig+"signing_keys_file: signing.json\n")
+	c.run(exitDone, "keys", "generate", "--alg", "ES384")
+	t.Chdir(c.dir)
+	plain, _ := c.run(exitDone, "keys", "publish")
+	dash, _ := c.run(exitDone, "keys", "publish", "--out", "-")
+	if _, err := os.Stat("-"); err == nil || dash != plain || !strings.Contains(dash, `"keys"`) {
+		t.Errorf("%v, %q, want %q", err, dash, plain)
+	}
+	c.run(exitUsage, "keys", "publish", "--out", "")
+}

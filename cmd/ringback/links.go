@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,18 +42,21 @@ func newLinksList() *cobra.Command {
 				return fmt.Errorf("--state: %q is no state; use %s", state, join(callback.LinkStates))
 			}
 			return withLedger(cmd, func(ctx context.Context, l ledger) error {
+				if err := checkClinic(ctx, cmd, l); err != nil {
+					return err
+				}
 				page, next, err := l.Links(ctx, f)
 				if err != nil {
 					return err
 				}
+				items, err := viewLinks(ctx, l, page)
+				if err != nil {
+					return err
+				}
 				if asJSON {
-					items := []linkRow{}
-					for _, k := range page {
-						items = append(items, viewLink(k))
-					}
 					return printJSON(cmd.OutOrStdout(), map[string]any{"items": items, "next_cursor": next})
 				}
-				return printLinks(cmd, page, next)
+				return printLinks(cmd, page, items, next)
 			})
 		},
 	}
@@ -64,15 +68,15 @@ func newLinksList() *cobra.Command {
 	return cmd
 }
 
-func printLinks(cmd *cobra.Command, page []callback.Link, next callback.ID) error {
+func printLinks(cmd *cobra.Command, page []callback.Link, items []linkRow, next callback.ID) error {
 	if len(page) == 0 {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), "No links.")
 		return err
 	}
 	rows := [][]string{{"LINK", "CALLBACK", "EHR", "RESOURCE", "STATE", "HOLDS", "FAILURES", "NEXT TRY", "WHY"}}
-	for _, l := range page {
-		rows = append(rows, []string{string(l.ID), string(l.Callback), string(l.EHR), string(l.Type) + "/" + l.RemoteID, string(l.State),
-			fmt.Sprint(l.Holds), fmt.Sprint(l.Failures), stamp(l.NextAttemptAt), l.LastError})
+	for i, l := range page {
+		rows = append(rows, []string{string(l.ID), string(l.Callback), string(l.EHR), l.Resource(), string(l.State),
+			fmt.Sprint(l.Holds), fmt.Sprint(l.Failures), stamp(l.NextAttemptAt), cmp.Or(items[i].Waiting, l.LastError)})
 	}
 	if err := table(cmd.OutOrStdout(), rows); err != nil {
 		return err
@@ -108,13 +112,17 @@ func newLinksShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				v := viewLink(link)
+				views, err := viewLinks(ctx, l, []callback.Link{link})
+				if err != nil {
+					return err
+				}
+				v := views[0]
 				if asJSON {
 					return printJSON(cmd.OutOrStdout(), v)
 				}
 				return table(cmd.OutOrStdout(), [][]string{
-					{"Link", v.ID}, {"Callback", v.Callback}, {"EHR", v.EHR}, {"Resource", v.Type + "/" + v.RemoteID}, {"State", v.State},
-					{"Holds revision", fmt.Sprint(v.Holds)}, {"Failures in a row", fmt.Sprint(v.Failures)}, {"Next try", v.Next},
+					{"Link", v.ID}, {"Callback", v.Callback}, {"EHR", v.EHR}, {"Resource", v.resource}, {"State", v.State},
+					{"Holds revision", fmt.Sprint(v.Holds)}, {"Failures in a row", fmt.Sprint(v.Failures)}, {"Next try", v.Next}, {"Held back", v.Waiting},
 					{"What went wrong", v.LastError}, {"What to do", v.Hint},
 				})
 			})
@@ -178,6 +186,9 @@ EHR can be searched. With --all, every stuck link is put back to work.`,
 // retryAll puts all stuck links back to work and says how many there were.
 func retryAll(cmd *cobra.Command, clinic callback.ClinicID) error {
 	return withLedger(cmd, func(ctx context.Context, l ledger) error {
+		if err := checkClinic(ctx, cmd, l); err != nil {
+			return err
+		}
 		f := callback.LinkFilter{Clinic: clinic, State: callback.LinkStuck, Limit: 500}
 		n := 0
 		for {

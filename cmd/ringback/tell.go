@@ -17,6 +17,7 @@ import (
 // alert is what is posted to the webhook. Text is the whole of it for a person, under
 // the name that chat services read.
 type alert struct {
+	ID     string `json:"id"` // the same when it is posted again: a crash can cause that
 	Text   string `json:"text"`
 	Event  string `json:"event"` // "ehr-failing" or "ehr-recovered"
 	Clinic string `json:"clinic"`
@@ -28,7 +29,7 @@ type alert struct {
 }
 
 func newAlert(n callback.News) alert {
-	a := alert{Event: "ehr-failing", Clinic: string(n.Clinic), EHR: string(n.EHR), Since: instant(n.Since), At: instant(n.At), Error: n.Error, Do: n.Hint}
+	a := alert{ID: n.ID(), Event: "ehr-failing", Clinic: string(n.Clinic), EHR: string(n.EHR), Since: instant(n.Since), At: instant(n.At), Error: n.Error, Do: n.Hint}
 	if n.Recovered {
 		a.Event = "ehr-recovered"
 		a.Text = fmt.Sprintf("Ringback: the EHR %s of clinic %s answers again. It had failed since %s (%s). Everything that waited is being filed now.",

@@ -36,7 +36,7 @@ func TestAlerts(t *testing.T) {
 	if err := tell(t.Context(), fails); err != nil {
 		t.Fatal(err)
 	}
-	if path != "/hooks/ringback?token=s3cr3t" || got.Event != "ehr-failing" || got.EHR != "main-ehr" || got.Do != "look at it" ||
+	if path != "/hooks/ringback?token=s3cr3t" || got.Event != "ehr-failing" || got.EHR != "main-ehr" || got.Do != "look at it" || got.ID != "main-ehr/failing/2026-11-24T10:00:00Z" ||
 		!strings.Contains(got.Text, "does not do its work") {
 		t.Errorf("%s %+v", path, got)
 	}
@@ -44,7 +44,7 @@ func TestAlerts(t *testing.T) {
 	if err := tell(t.Context(), over); err != nil {
 		t.Fatal(err)
 	}
-	if got.Event != "ehr-recovered" || !strings.Contains(got.Text, "1h30m0s") {
+	if got.Event != "ehr-recovered" || got.ID != "main-ehr/recovered/2026-11-24T10:00:00Z" || !strings.Contains(got.Text, "1h30m0s") {
 		t.Errorf("%+v", got)
 	}
 	status = http.StatusBadGateway

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/callback/matching"
+	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/internal/config"
 	"github.com/ringback-health/ringback/scheduler"
 )
@@ -90,25 +91,55 @@ type linkRow struct {
 	LastError string `json:"last_error,omitempty"`
 	Hint      string `json:"what_to_do,omitempty"`
 	Next      string `json:"next_attempt_at,omitempty"`
+	// Waiting says why nothing is sent to the EHR now.
+	Waiting string `json:"waiting,omitempty"`
+
+	resource string // for the eye
 }
 
 func viewLink(l callback.Link) linkRow {
 	return linkRow{ID: string(l.ID), Callback: string(l.Callback), Clinic: string(l.Clinic), EHR: string(l.EHR),
 		Type: string(l.Type), RemoteID: l.RemoteID, State: string(l.State), Holds: l.Holds, Failures: l.Failures,
-		LastError: l.LastError, Hint: l.Hint, Next: instant(l.NextAttemptAt)}
+		LastError: l.LastError, Hint: l.Hint, Next: instant(l.NextAttemptAt), resource: l.Resource()}
 }
 
-func viewDetail(r callback.Record, because string) callbackDetail {
+// viewLinks says of links also why they wait, where their EHR is held back.
+func viewLinks(ctx context.Context, l ledger, links []callback.Link) ([]linkRow, error) {
+	rows, held := []linkRow{}, map[callback.EHRID]string{}
+	for _, k := range links {
+		row := viewLink(k)
+		why, known := held[k.EHR]
+		if !known {
+			c, err := l.Connection(ctx, k.Clinic, k.EHR)
+			if err != nil {
+				return nil, err
+			}
+			why = c.HeldBack(clock.System{}.Now())
+			held[k.EHR] = why
+		}
+		if why != "" {
+			rec, err := l.Record(ctx, k.Callback)
+			if err != nil {
+				return nil, err
+			}
+			if k.Lags(rec.Callback) {
+				row.Waiting = why
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// viewDetail shows a callback; because says why it stands as it does, links are those of it.
+func viewDetail(r callback.Record, because string, links []linkRow) callbackDetail {
 	d := callbackDetail{callbackRow: viewRow(r.Callback), Text: r.Text.Reveal(), Chart: chart(r.Patient), Why: because,
-		Attempts: []attemptView{}, Evidence: []evidenceRow{}, Links: []linkRow{}, Timeline: []eventRow{}}
+		Attempts: []attemptView{}, Evidence: []evidenceRow{}, Links: links, Timeline: []eventRow{}}
 	for _, a := range r.Attempts {
 		d.Attempts = append(d.Attempts, attemptView{instant(a.At), actor(a.By), a.Channel, string(a.Result), int(a.Talk.Seconds()), a.Note.Reveal()})
 	}
 	for _, ev := range r.Evidence {
 		d.Evidence = append(d.Evidence, evidenceRow{ev.Appointment, string(ev.Verdict), string(ev.State), ev.Reasons, ev.Sentence})
-	}
-	for _, l := range r.Links {
-		d.Links = append(d.Links, viewLink(l))
 	}
 	for _, e := range r.Timeline {
 		d.Timeline = append(d.Timeline, eventRow{e.Seq, instant(e.At), instant(e.EHRAt), string(e.Kind), actor(e.By), string(e.To), e.Detail, e.Note.Reveal()})

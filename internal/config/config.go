@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -36,7 +37,8 @@ type Config struct {
 	// SigningKeysFile holds the keys with which Ringback proves to EHRs who it is, and
 	// whose public part it publishes. Empty: there are none.
 	SigningKeysFile string `yaml:"signing_keys_file"`
-	// QueueFile is the job queue's own SQLite file; not used with PostgreSQL.
+	// QueueFile is the job queue's own SQLite file. With PostgreSQL the queue lives
+	// there, and beside this name stands only what a daemon knows its own jobs by.
 	QueueFile string   `yaml:"queue_file"`
 	Log       Log      `yaml:"log"`
 	Alerts    Alerts   `yaml:"alerts"`
@@ -220,7 +222,8 @@ func (c Config) DSN() (redact.Secret, error) {
 }
 
 // Secret reads a secret from the environment variable or the file that the
-// configuration names; an empty Secret when it names neither. name is for errors.
+// configuration names; an empty Secret when it names neither. Line breaks at the end
+// are not part of it, and one inside is an error. name is for errors.
 func (c Config) Secret(name, env, file string) (redact.Secret, error) {
 	switch {
 	case env != "" && file != "":
@@ -230,21 +233,27 @@ func (c Config) Secret(name, env, file string) (redact.Secret, error) {
 		if v == "" {
 			return redact.Secret{}, fmt.Errorf("%s: the environment variable %s is not set", name, env)
 		}
-		return redact.NewSecret(v), nil
+		return newSecret(name, "the environment variable "+env, strings.TrimRight(v, "\r\n"))
 	case file != "":
-		return readSecret(name, c.Path(file))
+		raw, err := os.ReadFile(c.Path(file))
+		if err != nil {
+			return redact.Secret{}, fmt.Errorf("%s: the secret file cannot be read: %w", name, err)
+		}
+		return newSecret(name, "the secret file "+c.Path(file), strings.TrimSpace(string(raw)))
 	}
 	return redact.Secret{}, nil
 }
 
-func readSecret(name, path string) (redact.Secret, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return redact.Secret{}, fmt.Errorf("%s: the secret file cannot be read: %w", name, err)
-	}
-	v := strings.TrimSpace(string(raw))
-	if v == "" {
-		return redact.Secret{}, fmt.Errorf("%s: the secret file %s is empty", name, path)
+// newSecret takes one line as a secret. What is cut in two, or comes with characters
+// of another encoding, would be refused by whoever gets it, with words that mislead.
+func newSecret(name, from, v string) (redact.Secret, error) {
+	switch {
+	case v == "":
+		return redact.Secret{}, fmt.Errorf("%s: %s is empty", name, from)
+	case strings.ContainsAny(v, "\r\n"):
+		return redact.Secret{}, fmt.Errorf("%s: %s has a line break inside; write the secret on one line, and nothing else", name, from)
+	case strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return redact.Secret{}, fmt.Errorf("%s: %s has a character inside that cannot be seen; write the secret again as plain text (UTF-8, without a byte order mark)", name, from)
 	}
 	return redact.NewSecret(v), nil
 }

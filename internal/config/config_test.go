@@ -103,7 +103,16 @@ func TestSecrets(t *testing.T) {
 	if err := os.WriteFile(file, []byte(" postgres://u:p@h/d\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("RINGBACK_CONFIG_TEST", "from-env")
+	put := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	t.Setenv("RINGBACK_CONFIG_TEST", "from-env\n")
+	t.Setenv("RINGBACK_CONFIG_TWO", "canary\nof-a-secret\n")
+	t.Setenv("RINGBACK_CONFIG_EMPTY", "\n")
 	c := config.Default()
 	for _, x := range []struct{ env, file, want, fault string }{
 		{"", file, "postgres://u:p@h/d", ""},
@@ -112,10 +121,21 @@ func TestSecrets(t *testing.T) {
 		{"RINGBACK_CONFIG_UNSET", "", "", "is not set"},
 		{"", filepath.Join(dir, "none"), "", "cannot be read"},
 		{"A", "b", "", "only one of"},
+		{"", put("crlf", "canary-of-a-secret\r\n\r\n"), "canary-of-a-secret", ""},
+		{"", put("broken", "canary\nof-a-secret\n"), "", "broken has a line break inside"},
+		{"", put("broken-crlf", "canary\r\nof-a-secret"), "", "has a line break inside"},
+		{"", put("utf16", "c\x00a\x00n\x00a\x00r\x00y\x00"), "", "has a character inside that cannot be seen"},
+		{"", put("empty", "\n"), "", "is empty"},
+		{"", put("bom", "\ufeffcanary"), "", "has a character inside that cannot be seen"},
+		{"RINGBACK_CONFIG_TWO", "", "", "RINGBACK_CONFIG_TWO has a line break inside"},
+		{"RINGBACK_CONFIG_EMPTY", "", "", "RINGBACK_CONFIG_EMPTY is empty"},
 	} {
 		s, err := c.Secret("database", x.env, x.file)
 		if s.Reveal() != x.want || (err == nil) != (x.fault == "") || err != nil && !strings.Contains(err.Error(), x.fault) {
 			t.Errorf("%+v: %q, %v", x, s.Reveal(), err)
+		}
+		if err != nil && strings.Contains(err.Error(), "canary") {
+			t.Errorf("the error shows the secret: %v", err)
 		}
 	}
 	if _, err := config.Load(filepath.Join(dir, "none.yaml")); err == nil || !strings.Contains(err.Error(), "--config") {

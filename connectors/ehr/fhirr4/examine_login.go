@@ -207,17 +207,24 @@ func (e *exam) noGrant(err error) {
 	e.note(checkToken, doctor.Failed, whose, what, do)
 }
 
-// needs are the scopes for what is done in this EHR. What it does not offer, as its
-// /metadata says, needs none: some EHRs refuse to hear of scopes they do not know.
+// needs are the scopes for what is done in this EHR: on the rungs that are filed on,
+// and on those that are only fed, because items of an earlier time may stand there.
+// What it does not offer, as its /metadata says, needs none: some EHRs refuse to hear
+// of scopes they do not know.
 func (e *exam) needs() []scopes.Need {
 	all := e.c.cfg.NeededScopes()
 	if len(e.caps.Rungs) == 0 {
 		return all
 	}
 	var needs []scopes.Need
-	if r := e.caps.RungFor(true); r.Type != callback.Worklist {
-		needs = append(needs, scopes.Need{Resource: string(r.Type), Letters: scopes.Create + letters(map[string]bool{
-			scopes.Read: r.ReadBack, scopes.Update: r.Close, scopes.Search: r.MarkerSearch || e.caps.ItemFeed})})
+	fed := e.c.fed(e.m)
+	for _, t := range filed {
+		r, here := e.caps.On(t), e.filesAs(t)
+		n := scopes.Need{Resource: string(t), Letters: letters(map[string]bool{scopes.Create: here, scopes.Read: here && r.ReadBack,
+			scopes.Update: here && r.Close, scopes.Search: here && r.MarkerSearch || slices.Contains(fed, t)})}
+		if n.Letters != "" {
+			needs = append(needs, n)
+		}
 	}
 	for _, n := range all {
 		switch t := callback.ResourceType(n.Resource); {
@@ -287,7 +294,13 @@ func (e *exam) scopes() {
 
 // files reports whether without a scope nothing is filed.
 func (e *exam) files(a scopes.Access) bool {
-	return callback.ResourceType(a.Resource) == e.caps.RungFor(true).Type && strings.Contains(a.Letters, scopes.Create)
+	return e.filesAs(callback.ResourceType(a.Resource)) && strings.Contains(a.Letters, scopes.Create)
+}
+
+// filesAs reports whether callbacks become a type here: those whose chart is known, or
+// those whose is not.
+func (e *exam) filesAs(t callback.ResourceType) bool {
+	return t == e.caps.RungFor(true).Type || t == e.caps.RungFor(false).Type
 }
 
 // lostScopes says what does not work without the scopes that are missing.
