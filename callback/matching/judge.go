@@ -52,10 +52,13 @@ func (in Input) alone(a callback.Appointment) callback.Evidence {
 		return none("answers-another-callback")
 	case in.hadAnswered(a):
 		return none("answered-before-reopening")
-	case exact == "linked-by-staff" && in.toBeMoved(a):
+	case exact == linkedByStaff && in.toBeMoved(a):
 		return none("visit-to-be-moved")
 	case exact != "":
 		ev.Verdict, ev.Reasons = callback.Exact, []string{exact}
+		if stale := in.stale(a, exact == linkedByStaff); stale != "" {
+			ev.Verdict, ev.Reasons = callback.Weak, append(ev.Reasons, stale)
+		}
 		return ev
 	case in.Record.Patient.Chart().IsEmpty():
 		return none("chart-unknown")
@@ -65,6 +68,9 @@ func (in Input) alone(a callback.Appointment) callback.Evidence {
 	return in.byPatient(a, ev)
 }
 
+// linkedByStaff is the reason of a visit that staff tied to the work item.
+const linkedByStaff = "linked-by-staff"
+
 // exact returns why the appointment is certainly for this callback, or "".
 func (in Input) exact(a callback.Appointment) string {
 	for _, l := range in.Record.Links {
@@ -73,7 +79,7 @@ func (in Input) exact(a callback.Appointment) string {
 		}
 		switch {
 		case slices.Contains(l.Base.Appointments, a.ID):
-			return "linked-by-staff"
+			return linkedByStaff
 		case slices.Contains(a.Markers, l.Marker()):
 			return "marker"
 		case l.Type == callback.AppointmentResource && l.RemoteID != "" && l.RemoteID == a.ID:
@@ -103,6 +109,38 @@ func (in Input) hadAnswered(a callback.Appointment) bool {
 	}
 	move, _, moved := in.move(a)
 	return in.booking(a).order(since) != after && (!moved || move.order(since) != after)
+}
+
+// stale says why the visit, although it is tied to the callback, may be no answer to what
+// was asked last: it was there before the callback was opened again, or before the caller
+// rang once more. What staff tied to it may be tied since, but not when the caller rang
+// after it was closed.
+func (in Input) stale(a callback.Appointment, linked bool) string {
+	e, reopened := lastOf(in.Record, callback.EventReopened)
+	if reopened && (!linked || e.By.Kind == callback.CallerActor) && !in.doneSince(a, in.openSince()) {
+		return "booked-before-reopening"
+	}
+	if in.calledAfter(a) {
+		return "called-again-since"
+	}
+	return ""
+}
+
+// doneSince reports whether the visit was certainly booked, or moved, after a moment.
+func (in Input) doneSince(a callback.Appointment, since time.Time) bool {
+	move, _, moved := in.move(a)
+	return in.booking(a).order(since) == after || moved && move.order(since) == after
+}
+
+// calledAfter reports whether the caller rang once more after the visit was booked and
+// moved last: whoever has what was asked for need not ring.
+func (in Input) calledAfter(a callback.Appointment) bool {
+	e, again := lastOf(in.Record, callback.EventMerged)
+	if !again || in.booking(a).order(e.At) != before {
+		return false
+	}
+	move, _, moved := in.move(a)
+	return !moved || move.order(e.At) == before
 }
 
 // madeUp reports whether the visit or the caller exists for testing only.
@@ -195,6 +233,9 @@ func (in Input) byPatient(a callback.Appointment, ev callback.Evidence) callback
 		doubt(!talked || in.saidOther(), "request-unclear", "in-conversation")
 	}
 	doubt(in.seriesElsewhere(a) && !slices.Contains(doubts, "moved-after-request"), "series-answers-another", "no-series-elsewhere")
+	if in.calledAfter(a) {
+		doubt(true, "called-again-since", "")
+	}
 	if since := in.openSince(); since.After(r.AskedAt) {
 		doubt(when.order(since) != after, "booked-before-reopening", "booked-since-reopening")
 	}
@@ -282,15 +323,28 @@ func (in Input) earlierStands(a callback.Appointment) bool {
 			continue
 		}
 		move, _, moved := in.move(e)
+		_, fell := in.gaveWay(e)
 		switch {
-		case slices.Contains(a.Replaces, e.ID), moved && move.order(asked) == after,
-			e.State.FellThrough() && e.Start.After(asked.Add(-in.Rules.AttributionWindow)):
+		case slices.Contains(a.Replaces, e.ID), moved && move.order(asked) == after, fell:
 			return false
 		case e.State.Stands() && e.Start.After(asked):
 			stands = true
 		}
 	}
 	return stands
+}
+
+// gaveWay reports whether an earlier visit of the patient fell through since the request,
+// as far as that is known, and when by the EHR's clock.
+func (in Input) gaveWay(e callback.Appointment) (at time.Time, ok bool) {
+	asked := in.Record.AskedAt
+	if !e.State.FellThrough() || !in.samePatient(e.Patient) || in.booking(e).order(asked) != before || !e.Start.After(asked.Add(-in.Rules.AttributionWindow)) {
+		return at, false
+	}
+	if n := len(e.History); n > 1 && in.change(e.History[n-2], e.History[n-1]).order(asked) == before {
+		return at, false
+	}
+	return e.Updated, true
 }
 
 // seriesElsewhere reports whether another visit of the series that a is part of answered

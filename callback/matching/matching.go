@@ -80,7 +80,7 @@ func Decide(in Input) Decision {
 	}
 	best, doubtful := in.weigh()
 	switch {
-	case best.Verdict == callback.Strong && in.mayGoOn(best):
+	case best.Verdict != "" && best.Reasons[0] != linkedByStaff && in.mayGoOn(best):
 		return Decision{Step: Leave}
 	case best.Verdict != "":
 		return Decision{Step: Close, Evidence: []callback.Evidence{best}, From: in.Credited[best.Appointment].Callback}
@@ -92,7 +92,8 @@ func Decide(in Input) Decision {
 }
 
 // settle is for how long a callback that holds several calls stays open after a visit was
-// seen that answers it: whoever deals with them deals with one after the other.
+// seen that answers it: whoever deals with them deals with one after the other. Staff who
+// tie a visit to the work item have said that it is the answer.
 const settle = 15 * time.Minute
 
 // mayGoOn reports whether somebody may be dealing with further calls of the callback.
@@ -109,12 +110,15 @@ func (in Input) mayGoOn(ev callback.Evidence) bool {
 // weigh returns the evidence that closes the callback, if any does, and what a person
 // was not shown yet.
 func (in Input) weigh() (best callback.Evidence, doubtful []callback.Evidence) {
+	since := in.lastGaveWay()
+	inPlace := false // of the one that gave way: best was booked after that
 	for _, a := range in.Appointments {
 		ev := in.Judge(a)
 		switch {
 		case ev.Verdict.Closes():
-			if best.Verdict == "" || (ev.Verdict == callback.Exact && best.Verdict == callback.Strong) {
-				best = ev
+			if best.Verdict == "" || ev.Verdict == callback.Exact && best.Verdict == callback.Strong ||
+				ev.Verdict == best.Verdict && !since.IsZero() && !inPlace {
+				best, inPlace = ev, !firstKnown(a).Before(since)
 			}
 		case ev.Verdict == callback.Weak:
 			if _, known := in.Record.EvidenceOf(a.EHR, a.ID); !known {
@@ -123,6 +127,21 @@ func (in Input) weigh() (best callback.Evidence, doubtful []callback.Evidence) {
 		}
 	}
 	return best, doubtful
+}
+
+// lastGaveWay is when the last visit gave way that the caller may have wanted to have
+// moved; zero when none did. Of several that were booked the first one after that is the
+// one in its place, or else the last one before.
+func (in Input) lastGaveWay() (at time.Time) {
+	if !in.Rules.Categories[in.Record.Category].Moves {
+		return at
+	}
+	for _, a := range in.Appointments {
+		if since, ok := in.gaveWay(a); ok {
+			at = later(at, since)
+		}
+	}
+	return at
 }
 
 // closed looks whether the visit that closed the callback still stands for it.

@@ -9,7 +9,7 @@ import (
 
 // phrases says each reason to a person. None holds PHI; an empty one goes without saying.
 var phrases = map[string]string{
-	"linked-by-staff":    "staff linked it to the work item",
+	linkedByStaff:        "staff linked it to the work item",
 	"marker":             "it carries this callback's marker",
 	"our-proposal":       "it is the visit that was proposed for this callback",
 	"points-to-our-task": "it points to this callback's work item",
@@ -37,6 +37,7 @@ var phrases = map[string]string{
 	"request-unclear":         "nobody said what the caller wanted",
 	"series-answers-another":  "it was booked together with one that answered another callback",
 	"booked-before-reopening": "it was there before this callback was opened again",
+	"called-again-since":      "the caller rang once more after it was booked",
 	"several-open-callbacks":  "the patient has several open callbacks",
 
 	"not-booked":                     "it is not booked",
@@ -57,7 +58,7 @@ var phrases = map[string]string{
 // doubts are the reasons that make strong evidence weak.
 var doubts = []string{"patient-uncertain", "several-patients", "booking-time-uncertain", "time-of-move-uncertain", "moved-only",
 	"walked-in", "earlier-visit-stands", "kind-does-not-answer", "request-unclear", "series-answers-another",
-	"booked-before-reopening", "several-open-callbacks"}
+	"booked-before-reopening", "called-again-since", "several-open-callbacks"}
 
 func doubtful(reason string) bool { return slices.Contains(doubts, reason) }
 
