@@ -180,8 +180,8 @@ const (
 // Feeds lists all feeds.
 var Feeds = []Feed{FeedItems, FeedAppointments}
 
-// FeedState is how far a feed was read. Watermark is in the EHR's time; zero
-// means that the baseline was not taken yet.
+// FeedState is how far a feed was read. Watermark is in the EHR's time; zero while
+// nothing was shown. While LastSuccess is zero, the baseline was not taken yet.
 type FeedState struct {
 	Clinic      ClinicID
 	EHR         EHRID
@@ -190,6 +190,9 @@ type FeedState struct {
 	LastAttempt time.Time
 	LastSuccess time.Time // when the last poll that succeeded began
 	LastError   string    // safe to show; empty after a success
+	// Skew is how far the EHR's clock was ahead of ours at the last read, to the second;
+	// negative: behind. Nothing is computed from it.
+	Skew time.Duration
 }
 
 // Page is one raw answer of a feed. It is stored before it is interpreted.
@@ -251,7 +254,8 @@ type Capabilities struct {
 	Rungs           []Rung // the kinds of work items, best first, refused ones too; not Ringback's own list
 	Proposal        Rung   // what can be done with a proposed Appointment
 	ItemFeed        bool
-	AppointmentFeed bool
+	AppointmentFeed FeedKind
+	AppointmentByID bool
 	PatientByID     bool
 	PatientByName   bool
 	PatientByPhone  bool

@@ -59,11 +59,8 @@ type Filter struct {
 	Open     bool // only those that are not closed
 	Unbound  bool // only those without a certain chart
 	Repeated bool // only those that further calls were merged into
-	// BoundBefore selects those with a certain chart that the EHR was last asked about
-	// before then.
-	BoundBefore time.Time
-	Limit       int // 0: the ledger's default of 50; at most 500
-	After       ID  // continue behind this id; newest first
+	Limit    int  // 0: the ledger's default of 50; at most 500
+	After    ID   // continue behind this id; newest first
 }
 
 // LinkFilter selects links. Zero fields do not restrict.
@@ -173,7 +170,8 @@ type Observations interface {
 	SavePage(ctx context.Context, p Page) error
 	// PendingPages returns stored pages that were not interpreted yet, oldest first.
 	PendingPages(ctx context.Context, ehr EHRID, f Feed, limit int) ([]Page, error)
-	// PageDone marks a page as interpreted, with what could not be read in it.
+	// PageDone marks a page as interpreted, with what could not be read in it. Of several
+	// pages of a feed with the same problem the last is kept.
 	PageDone(ctx context.Context, id ID, problem string, at time.Time) error
 	// DropPages removes pages that were interpreted and are of no more use: the one
 	// with the id empty, which held nothing ("" for none), and those of the feed
@@ -194,6 +192,32 @@ type Observations interface {
 	CreditedTo(ctx context.Context, clinic ClinicID, ehr EHRID, appointment string) (ID, error)
 	// OpenFor returns the ids of the clinic's open callbacks whose Patient.Chart is the patient.
 	OpenFor(ctx context.Context, clinic ClinicID, patient redact.Text) ([]ID, error)
+	// Versions returns the versions of those appointments that are known, by id.
+	Versions(ctx context.Context, clinic ClinicID, ehr EHRID, ids []string) (map[string]string, error)
+	// Scheduled returns the ids of the appointments that are known to begin in a span
+	// and did not fall through.
+	Scheduled(ctx context.Context, clinic ClinicID, ehr EHRID, in Span) ([]string, error)
+	Watches
+}
+
+// Watches is the part of the ledger that keeps what is asked for by itself. When it
+// is due is stored, so that a restart asks for nothing that is not.
+type Watches interface {
+	// Plan brings the watches of a kind in line with the ledger: what is new is due at
+	// now, what needs no watch any more is dropped. WatchPatient and WatchChart: every open callback
+	// with a Patient.Chart, begun anew when it is another one; SeenAt is that of the
+	// patient. WatchVisit: every appointment credited to a callback that was closed
+	// since, until its start. Of the others there is nothing to plan.
+	Plan(ctx context.Context, clinic ClinicID, ehr EHRID, kind WatchKind, since, now time.Time) error
+	// Due returns the watches that are due at now, those that wait longest first.
+	Due(ctx context.Context, ehr EHRID, kind WatchKind, now time.Time, limit int) ([]Watch, error)
+	// StartWatch stores a watch. One that is there stays as it is; but one of an item is
+	// due at w.DueAt if that is earlier, because the item has changed once more.
+	StartWatch(ctx context.Context, w Watch) error
+	// SaveWatch stores how a watch stands. One that was dropped meanwhile stays dropped.
+	SaveWatch(ctx context.Context, w Watch) error
+	// DropWatch ends a watch.
+	DropWatch(ctx context.Context, w Watch) error
 }
 
 // Role is what a token allows.

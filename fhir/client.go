@@ -34,15 +34,40 @@ type Written struct {
 
 // Read returns a resource as it came, with its version.
 func (c *Client) Read(ctx context.Context, resourceType, id string) ([]byte, Meta, error) {
+	raw, meta, _, err := c.read(ctx, resourceType, id)
+	return raw, meta, err
+}
+
+// ReadMoved is Read for resources that may have become another one, as charts that were
+// merged: where the server redirects to one of the same type, that is read. It is
+// followed once, by id and under the base URL whatever the redirect says.
+func (c *Client) ReadMoved(ctx context.Context, resourceType, id string) ([]byte, Meta, error) {
+	raw, meta, moved, err := c.read(ctx, resourceType, id)
+	if moved == "" || moved == id {
+		return raw, meta, err
+	}
+	return c.Read(ctx, resourceType, moved)
+}
+
+// read reads a resource. moved is the id of the one that the server redirects to.
+func (c *Client) read(ctx context.Context, resourceType, id string) (_ []byte, _ Meta, moved string, _ error) {
 	op := "read " + resourceType
 	path, f := instance(op, resourceType, id)
 	if f != nil {
-		return nil, Meta{}, f
+		return nil, Meta{}, "", f
 	}
 	resp, err := c.do(ctx, rest.Request{Op: op, Method: http.MethodGet, Path: path})
-	if err != nil {
-		return nil, Meta{}, err
+	if resp != nil && resp.Status/100 == 3 {
+		moved, _ = location(resp.Header, resourceType)
 	}
+	if err != nil {
+		return nil, Meta{}, moved, err
+	}
+	raw, meta, err := readBody(op, resourceType, resp)
+	return raw, meta, "", err
+}
+
+func readBody(op, resourceType string, resp *rest.Response) ([]byte, Meta, error) {
 	if f := wrongBody(op, resourceType, resp, false); f != nil {
 		return nil, Meta{}, f
 	}

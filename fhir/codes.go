@@ -6,15 +6,16 @@ import (
 
 // The value sets of the members that are written, as R4 binds them.
 var (
-	taskStatuses        = codesOf[models.TaskStatus]()
-	requestPriorities   = codesOf[models.RequestPriority]()
-	appointmentStatuses = codesOf[models.AppointmentStatus]()
-	participantStatuses = codesOf[models.ParticipationStatus]()
-	participantRequired = codesOf[models.ParticipantRequired]()
-	eventStatuses       = codesOf[models.EventStatus]()
-	requestStatuses     = codesOf[models.RequestStatus]()
-	requestIntents      = codesOf[models.RequestIntent]()
-	documentStatuses    = codesOf[models.DocumentReferenceStatus]()
+	taskStatuses         = codesOf[models.TaskStatus]()
+	requestPriorities    = codesOf[models.RequestPriority]()
+	appointmentStatuses  = codesOf[models.AppointmentStatus]()
+	participantStatuses  = codesOf[models.ParticipationStatus]()
+	participantRequired  = codesOf[models.ParticipantRequired]()
+	eventStatuses        = codesOf[models.EventStatus]()
+	requestStatuses      = codesOf[models.RequestStatus]()
+	requestIntents       = codesOf[models.RequestIntent]()
+	documentStatuses     = codesOf[models.DocumentReferenceStatus]()
+	subscriptionStatuses = codesOf[models.SubscriptionStatus]()
 
 	// taskIntents is listed here, because the models have no type for it: the
 	// value set joins "unknown" with the codes of RequestIntent.

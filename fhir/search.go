@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/rest"
@@ -18,6 +19,7 @@ const maxPages = 1000
 type Page struct {
 	Body   []byte // as received, to be stored before it is interpreted
 	Bundle Bundle
+	Date   time.Time // the server's clock when it answered; zero when it does not tell
 }
 
 // SearchOption changes how a search is sent.
@@ -113,7 +115,11 @@ func (c *Client) page(ctx context.Context, req rest.Request) (Page, error) {
 				WithHint("look at the issues the server reports").Because(&OutcomeError{Outcome: o})
 		}
 	}
-	return Page{Body: resp.Body, Bundle: b}, nil
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		date = time.Time{} // nothing rests on it
+	}
+	return Page{Body: resp.Body, Bundle: b, Date: date}, nil
 }
 
 // next returns the absolute URL of the page after b, "" when b is the last.

@@ -11,6 +11,7 @@ const (
 	referenceKind kind = "reference"
 	dateKind      kind = "date"
 	stringKind    kind = "string"
+	uriKind       kind = "uri"
 )
 
 // form says how the values at a parameter's path are read.
@@ -93,6 +94,7 @@ const (
 	systemEventStatus       = "http://hl7.org/fhir/event-status"
 	systemRequestStatus     = "http://hl7.org/fhir/request-status"
 	systemDocumentStatus    = "http://hl7.org/fhir/document-reference-status"
+	systemSubscription      = "http://hl7.org/fhir/subscription-status"
 )
 
 var requestPriority = []string{"routine", "urgent", "asap", "stat"}
@@ -236,6 +238,20 @@ var definitions = []*typeDef{
 			{"docStatus", []string{"preliminary", "final", "amended", "entered-in-error"}},
 		},
 		check: checkDocument,
+		extra: true,
+	},
+	{
+		name: "Subscription",
+		params: []param{
+			{name: "status", kind: tokenKind, form: codeForm, path: "status", system: systemSubscription},
+			{name: "url", kind: uriKind, form: codeForm, path: "channel.endpoint"},
+			{name: "criteria", kind: stringKind, form: textForm, path: "criteria"},
+		},
+		required: []string{"status", "reason", "criteria", "channel"},
+		bindings: []binding{
+			{"status", []string{"requested", "active", "error", "off"}},
+			{"channel.type", []string{"rest-hook", "websocket", "email", "sms", "message"}},
+		},
 		extra: true,
 	},
 }

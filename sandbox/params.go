@@ -170,6 +170,9 @@ func (p *param) operand(text, base string) (operand, bool) {
 		var ok bool
 		o.from, o.until, ok = parseDate(text, searchedForm)
 		return o, ok
+	case uriKind:
+		o := operand{value: value{text: unescape(text)}}
+		return o, o.text != ""
 	default:
 		o := operand{value: value{text: fold(unescape(text))}}
 		return o, o.text != ""
@@ -203,6 +206,8 @@ func (p *param) matches(o operand, v value) bool {
 		return (o.loose || o.system == v.system) && o.text == v.text
 	case dateKind:
 		return matchDate(o.prefix, o.value, v)
+	case uriKind:
+		return o.text == v.text
 	default:
 		return strings.HasPrefix(v.text, o.text)
 	}

@@ -66,8 +66,14 @@ type Options struct {
 	// UpdateCreate lets a PUT create what is not there.
 	UpdateCreate bool
 	// Types are the resource types that are offered; nil: StandardTypes. Beside them
-	// there are ServiceRequest and DocumentReference.
+	// there are ServiceRequest, DocumentReference and Subscription; see Deliver.
 	Types []string
+	// Topics are the canonical URLs of the topics that a Subscription can name, each
+	// with the search that it stands for: "Task?".
+	Topics map[string]string
+	// ClientActivates leaves a Subscription requested until the client sets it to active,
+	// as some servers do.
+	ClientActivates bool
 	// PageSize is the size of a page without _count; 0: 20.
 	PageSize int
 	// Logger gets one debug line per request, without query or content; nil: none.
@@ -84,6 +90,7 @@ type Server struct {
 	tokens  tokens
 	clients clients
 	pages   pages
+	hooks   hooks
 
 	mu       sync.Mutex
 	requests []Request
@@ -117,6 +124,7 @@ func New(o Options) *Server {
 		started: o.Clock.Now(),
 		store:   newStore(o.Clock),
 		faults:  &Faults{},
+		hooks:   hooks{known: map[string]*hookState{}},
 	}
 	if o.JWKS != nil {
 		if err := s.RegisterClient(o.ClientID, o.JWKS); err != nil {
@@ -217,6 +225,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
+	w.Header().Set("Date", s.options.Clock.Now().UTC().Format(http.TimeFormat)) // of the EHR's clock
 	answer.write(w)
 }
 

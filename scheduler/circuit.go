@@ -197,10 +197,17 @@ func (c *circuit) Edit(ctx context.Context, current callback.Item, w callback.Wo
 	return item, c.note(ctx, string(w.Link.ID), err)
 }
 
-func (c *circuit) Changes(ctx context.Context, f callback.Feed, since time.Time) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		for page, err := range c.ehr.Changes(ctx, f, since) {
-			if !yield(page, c.note(ctx, string(f), err)) {
+func (c *circuit) Changes(ctx context.Context, q callback.FeedQuery) iter.Seq2[callback.FeedPage, error] {
+	by := string(q.Feed)
+	switch { // one that cannot be answered is not an EHR that fails
+	case q.Appointment != "":
+		by += "/" + q.Appointment
+	case !q.Patient.IsEmpty():
+		by += " of a patient"
+	}
+	return func(yield func(callback.FeedPage, error) bool) {
+		for page, err := range c.ehr.Changes(ctx, q) {
+			if !yield(page, c.note(ctx, by, err)) {
 				return
 			}
 		}

@@ -30,3 +30,21 @@ type inserting struct {
 func (q inserting) sync(ctx context.Context, lags []callback.Lag) ([]callback.ID, error) {
 	return nil, q.insert(ctx, lags)
 }
+
+// PushWatch is what keeps EHRs telling of changes, one look at a time.
+type PushWatch struct{ p *pusher }
+
+// NewPushWatch makes one that was not started.
+func NewPushWatch(o Options) PushWatch {
+	o = o.withDefaults()
+	return PushWatch{newPusher(o, NewWorker(o))}
+}
+
+// Look looks at each EHR whose turn it is.
+func (w PushWatch) Look(ctx context.Context) error { return w.p.runOnce(ctx) }
+
+// Heard takes note of a notification.
+func (w PushWatch) Heard(f FeedArgs) bool { return w.p.heard(f) }
+
+// Health is how it stands with a feed.
+func (w PushWatch) Health(f FeedArgs) PushHealth { return w.p.health(f) }

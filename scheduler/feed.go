@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -15,14 +14,17 @@ import (
 const pagesAtOnce = 20
 
 // keepPages is how long an interpreted page is kept, for whoever has to find out
-// what an EHR said. One that could not be read in full is kept until it is looked at.
+// what an EHR said. One that could not be read in full is kept until it is looked at,
+// or until the same cannot be read again.
 const keepPages = 30 * 24 * time.Hour
 
 // Poll reads one feed of one EHR: first what an earlier life stored and did not
-// interpret, then what is new. Each page is stored before it is looked at, and
-// the watermark moves only over pages that were stored. A failure of the EHR is
-// recorded in the feed's state and returned. While the EHR is held back nothing is
-// done.
+// interpret, then what is new, then what is asked for by itself and is due. Each page
+// is stored before it is looked at, and the watermark moves only over pages that were
+// stored. What a page says is worked into the ledger at once; for what has to be asked
+// of the EHR because of it, a watch is stored, so that one item that cannot be read
+// holds up neither the page nor the others. A failure of the EHR is recorded in the
+// feed's state and returned. While the EHR is held back nothing is done.
 func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) error {
 	site, ok := w.sites[id]
 	if !ok {
@@ -37,34 +39,20 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 	if err != nil {
 		return err
 	}
-	began := w.now()
-	state.LastAttempt = began
-	latest, err := w.interpretPending(ctx, site, f, true)
-	if err == nil {
-		err = w.look(ctx, site, f, state, began)
-	}
-	fetchErr := err
-	newest, err := w.interpretPending(ctx, site, f, false)
-	err = errors.Join(fetchErr, err)
-	if newest.After(latest) {
-		latest = newest
-	}
-	if err != nil {
-		state.LastError = fault.Describe(err)
-		if saveErr := w.opts.Ledger.SaveFeedState(ctx, state); saveErr != nil {
-			return errors.Join(err, saveErr)
-		}
+	r := &reading{Worker: w, site: site, state: state, began: w.now(),
+		interrupted: state.LastAttempt.After(state.LastSuccess)}
+	r.state.LastAttempt = r.began
+	// Before anything is asked for: a crash must show at the next start.
+	if err := w.opts.Ledger.SaveFeedState(ctx, r.state); err != nil {
 		return err
 	}
-	if latest.After(state.Watermark) {
-		state.Watermark = latest
-	} else if state.Watermark.IsZero() {
-		// Nothing there yet. Without a word of the EHR's clock, ours has to do; the
-		// overlap covers clocks that differ by minutes.
-		state.Watermark = began.Add(-w.opts.Overlap)
+	if err = r.run(ctx); err != nil {
+		r.state.LastError = fault.Describe(err)
+		return errors.Join(err, w.opts.Ledger.SaveFeedState(ctx, r.state))
 	}
-	state.LastSuccess, state.LastError = began, ""
-	if err := w.opts.Ledger.SaveFeedState(ctx, state); err != nil {
+	r.reached(r.latest)
+	r.state.LastSuccess, r.state.LastError = r.began, ""
+	if err := w.opts.Ledger.SaveFeedState(ctx, r.state); err != nil {
 		return err
 	}
 	if f == callback.FeedAppointments {
@@ -73,213 +61,233 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 	return nil
 }
 
+// reading is one poll of one feed.
+type reading struct {
+	*Worker
+	site        Site
+	state       callback.FeedState
+	began       time.Time
+	interrupted bool                  // an earlier read did not come to its end
+	caps        callback.Capabilities // of the EHR
+	date        time.Time             // the EHR's clock at its first answer; zero: it does not tell
+	latest      time.Time             // the latest change that was shown
+	window      window
+}
+
+func (r *reading) run(ctx context.Context) (err error) {
+	if err := r.pending(ctx); err != nil {
+		return err
+	}
+	if r.caps, err = r.site.EHR.Capabilities(ctx); err != nil {
+		return err
+	}
+	if err := r.look(ctx); err != nil {
+		return err
+	}
+	if r.state.Feed == callback.FeedItems {
+		return r.changedItems(ctx)
+	}
+	if err := r.charts(ctx); err != nil {
+		return err
+	}
+	return r.visits(ctx)
+}
+
 // look asks for what changed. An EHR that cannot tell which work items have is asked
 // for each that is open; one that shows no appointments is not asked for them.
-func (w *Worker) look(ctx context.Context, site Site, f callback.Feed, state callback.FeedState, began time.Time) error {
-	caps, err := site.EHR.Capabilities(ctx)
+func (r *reading) look(ctx context.Context) error {
 	switch {
-	case err != nil:
-		return err
-	case f == callback.FeedItems && !caps.ItemFeed:
-		return w.readOpen(ctx, site, caps)
-	case f == callback.FeedAppointments && !caps.AppointmentFeed:
+	case r.state.Feed == callback.FeedItems && !r.caps.ItemFeed:
+		return r.openItems(ctx)
+	case r.state.Feed == callback.FeedItems:
+		return r.fetch(ctx)
+	case r.caps.AppointmentFeed == callback.FeedNone:
 		return nil // doctor and check say what that means
+	case r.caps.AppointmentFeed == callback.FeedPatient:
+		return r.patients(ctx)
 	default:
-		return w.fetch(ctx, site, f, state, began)
+		return r.fetch(ctx)
 	}
 }
 
-// readAtOnce is how many open work items one poll reads where there is no feed of
-// them; the next poll goes on behind them.
-const readAtOnce = 50
-
-// readOpen reads the work items of open callbacks, a few at each poll in turn.
-func (w *Worker) readOpen(ctx context.Context, site Site, caps callback.Capabilities) error {
-	page, next, err := w.opts.Ledger.List(ctx, callback.Filter{Clinic: site.Clinic, Open: true, Limit: readAtOnce, After: w.readUpTo(site.ID)})
-	if err != nil {
-		return err
+// fetch reads what changed since the watermark. While nothing was ever shown there is
+// none, and the EHR is asked for all it has: its clock is nobody's to guess.
+func (r *reading) fetch(ctx context.Context) error {
+	q := callback.FeedQuery{Feed: r.state.Feed, Interrupted: r.interrupted}
+	p := origin{baseline: r.state.LastSuccess.IsZero()}
+	if !r.state.Watermark.IsZero() {
+		q.Since = r.state.Watermark.Add(-r.opts.Overlap)
 	}
-	for _, c := range page {
-		rec, err := w.opts.Ledger.Record(ctx, c.ID)
+	if !p.baseline {
+		p.notBefore = r.state.LastSuccess.Add(-r.opts.IndexLag)
+	}
+	return r.read(ctx, q, p)
+}
+
+// origin is what is known about where a page comes from.
+type origin struct {
+	notBefore time.Time // lower bound for what is new in it
+	baseline  bool
+}
+
+// read works through the steps of one query, storing each page before anything else.
+func (r *reading) read(ctx context.Context, q callback.FeedQuery, from origin) error {
+	for step, err := range r.site.EHR.Changes(ctx, q) {
 		if err != nil {
 			return err
 		}
-		for _, l := range rec.Links {
-			stands := l.EHR == site.ID && l.Type.IsWorkItem() && l.Type != callback.Worklist && l.State == callback.LinkSynced
-			if !stands || !caps.On(l.Type).ReadBack {
-				continue
+		r.clock(step.Date)
+		if step.Body != nil {
+			page := callback.Page{ID: callback.NewID(), Clinic: r.site.Clinic, EHR: r.site.ID, Feed: q.Feed,
+				FetchedAt: r.began, NotBefore: from.notBefore, Baseline: from.baseline, Body: step.Body}
+			if err := r.opts.Ledger.SavePage(ctx, page); err != nil {
+				return err
 			}
-			if err := w.seenChange(ctx, site, l, callback.Item{Type: l.Type, ID: l.RemoteID}); err != nil {
+			if err := r.interpret(ctx, page, false); err != nil {
+				return err
+			}
+		}
+		if step.Whole != nil {
+			r.window.whole = step.Whole
+		}
+		if r.reached(step.Reached) {
+			if err := r.opts.Ledger.SaveFeedState(ctx, r.state); err != nil {
 				return err
 			}
 		}
 	}
-	w.setReadUpTo(site.ID, next)
 	return nil
 }
 
-// readUpTo is behind which callback the next readOpen goes on. It is no more than a
-// place in a round: an earlier life's is not missed.
-func (w *Worker) readUpTo(id callback.EHRID) callback.ID {
-	after, _ := w.round.Load(id)
-	last, _ := after.(callback.ID)
-	return last
+// clock takes note of the EHR's clock.
+func (r *reading) clock(date time.Time) {
+	if date.IsZero() {
+		return
+	}
+	if r.date.IsZero() {
+		r.date = date
+	}
+	r.state.Skew = date.Sub(r.now()).Truncate(time.Second)
 }
 
-func (w *Worker) setReadUpTo(id callback.EHRID, last callback.ID) { w.round.Store(id, last) }
-
-// fetch stores the raw pages of what changed.
-func (w *Worker) fetch(ctx context.Context, site Site, f callback.Feed, state callback.FeedState, began time.Time) error {
-	var since, notBefore time.Time
-	baseline := state.Watermark.IsZero()
-	if !baseline {
-		since = state.Watermark.Add(-w.opts.Overlap)
-		notBefore = state.LastSuccess.Add(-w.opts.IndexLag)
+// reached moves the watermark up to a time of the EHR and reports whether it moved. It
+// never goes beyond the EHR's clock when the read began: what changed since may stand
+// where nobody looked any more, and a time in the future would hide all until then.
+func (r *reading) reached(t time.Time) bool {
+	if !r.date.IsZero() && t.After(r.date) {
+		t = r.date
 	}
-	for body, err := range site.EHR.Changes(ctx, f, since) {
-		if err != nil {
-			return err
-		}
-		page := callback.Page{ID: callback.NewID(), Clinic: site.Clinic, EHR: site.ID, Feed: f,
-			FetchedAt: began, NotBefore: notBefore, Baseline: baseline, Body: body}
-		if err := w.opts.Ledger.SavePage(ctx, page); err != nil {
-			return err
-		}
+	if !t.After(r.state.Watermark) {
+		return false
 	}
-	return nil
+	r.state.Watermark = t
+	return true
 }
 
-// interpretPending works through stored pages and returns the latest change in
-// them. replay says that they are of an earlier life, which may have stored an
+// pending works through the pages of an earlier life, which may have stored an
 // appointment without weighing it.
-func (w *Worker) interpretPending(ctx context.Context, site Site, f callback.Feed, replay bool) (latest time.Time, err error) {
+func (r *reading) pending(ctx context.Context) error {
 	for {
-		pages, err := w.opts.Ledger.PendingPages(ctx, site.ID, f, pagesAtOnce)
+		pages, err := r.opts.Ledger.PendingPages(ctx, r.site.ID, r.state.Feed, pagesAtOnce)
 		if err != nil || len(pages) == 0 {
-			return latest, err
+			return err
 		}
 		for _, p := range pages {
-			newest, err := w.interpret(ctx, site, p, replay)
-			if err != nil {
-				return latest, err
-			}
-			if newest.After(latest) {
-				latest = newest
+			if err := r.interpret(ctx, p, true); err != nil {
+				return err
 			}
 		}
 	}
 }
 
-func (w *Worker) interpret(ctx context.Context, site Site, p callback.Page, replay bool) (time.Time, error) {
-	changes, err := site.EHR.Interpret(p.Feed, p.Body)
+// interpret works what a page says into the ledger. It asks nothing of the EHR, so
+// that only the ledger's failure leaves a page pending. replay weighs what is known
+// again.
+func (r *reading) interpret(ctx context.Context, p callback.Page, replay bool) error {
+	changes, err := r.site.EHR.Interpret(p.Feed, p.Body)
 	if err != nil {
 		// The page stays stored for whoever looks into it; the feed goes on.
-		w.opts.Logger.Error("page of a feed cannot be read", "ehr", site.ID, "feed", p.Feed, "page", p.ID, "error", fault.Describe(err))
-		return time.Time{}, w.opts.Ledger.PageDone(ctx, p.ID, fault.Describe(err), w.now())
+		r.window.unreadable = true
+		r.opts.Logger.Error("page of a feed cannot be read", "ehr", r.site.ID, "feed", p.Feed, "page", p.ID, "error", fault.Describe(err))
+		return r.opts.Ledger.PageDone(ctx, p.ID, fault.Describe(err), r.now())
 	}
+	news := false
 	for _, item := range changes.Items {
-		if err := w.seenItem(ctx, site, item); err != nil {
-			return time.Time{}, err
-		}
-	}
-	for _, a := range changes.Appointments {
-		a.Clinic, a.EHR = site.Clinic, site.ID
-		a.NotBefore, a.FirstSeen = p.NotBefore, p.FetchedAt
-		if err := w.seenAppointment(ctx, site, a, replay); err != nil {
-			return time.Time{}, err
-		}
-	}
-	if len(changes.Problems) > 0 {
-		w.opts.Logger.Warn("entries of a feed cannot be read", "ehr", site.ID, "feed", p.Feed, "page", p.ID, "entries", len(changes.Problems))
-	}
-	if err := w.opts.Ledger.PageDone(ctx, p.ID, strings.Join(changes.Problems, "; "), w.now()); err != nil {
-		return time.Time{}, err
-	}
-	// Most polls of a quiet clinic find nothing, and nothing is not worth keeping.
-	empty := p.ID
-	if len(changes.Items)+len(changes.Appointments) > 0 {
-		empty = ""
-	}
-	return changes.Latest, w.opts.Ledger.DropPages(ctx, site.ID, p.Feed, empty, w.now().Add(-keepPages))
-}
-
-// seenItem takes over a work item that changed in the EHR. Items that are not
-// ours, and our own writes coming back, are nothing new.
-func (w *Worker) seenItem(ctx context.Context, site Site, item callback.Item) error {
-	for _, m := range item.Markers {
-		l, err := w.opts.Ledger.LinkByID(ctx, m.LinkID())
-		if errors.Is(err, callback.ErrNotFound) {
-			continue
-		}
+		is, err := r.seenItem(ctx, item)
 		if err != nil {
 			return err
 		}
-		switch {
-		case l.EHR != site.ID || l.Type != item.Type || l.State == callback.LinkDiscarded:
-			continue
-		case l.RemoteID != "" && l.RemoteID != item.ID:
-			return w.twice(ctx, l, item)
-		case l.RemoteID == item.ID && l.RemoteVersion == item.Version:
-			continue
+		news = news || is
+	}
+	known, err := r.known(ctx, changes.Appointments)
+	if err != nil {
+		return err
+	}
+	for _, a := range changes.Appointments {
+		r.window.show(a.ID)
+		if version, is := known[a.ID]; is && version == a.Version && version != "" && !replay {
+			continue // a window shows the same again and again
 		}
-		if err := w.seenChange(ctx, site, l, item); err != nil {
+		a.Clinic, a.EHR = r.site.Clinic, r.site.ID
+		a.NotBefore, a.FirstSeen = p.NotBefore, p.FetchedAt
+		is, err := r.seenAppointment(ctx, r.site, a, replay)
+		if err != nil {
 			return err
 		}
+		news = news || is
 	}
-	return nil
+	if changes.Latest.After(r.latest) {
+		r.latest = changes.Latest
+	}
+	return r.done(ctx, p, changes.Problems, news)
 }
 
-// seenChange takes over an item that a page says has changed. The page may have
-// been overtaken by our own write, so the item is read as it is now.
-func (w *Worker) seenChange(ctx context.Context, site Site, l callback.Link, item callback.Item) error {
-	now, err := site.EHR.Read(ctx, item.Type, item.ID)
-	switch {
-	case fault.Is(err, fault.NotFound):
-		now = callback.Item{Type: item.Type, ID: item.ID, Gone: true}
-	case fault.Is(err, fault.Permanent):
-		// It would fail at every poll and hold up all other items.
-		w.opts.Logger.Error("work item cannot be read", "callback", l.Callback, "link", l.ID, "ehr", l.EHR, "error", fault.Describe(err))
-		return w.askReview(ctx, l, fmt.Sprintf("the %s in the EHR cannot be read", item.Type))
-	case err != nil:
+// known returns the versions of those appointments that the ledger has.
+func (r *reading) known(ctx context.Context, all []callback.Appointment) (map[string]string, error) {
+	var ids []string
+	for _, a := range all {
+		ids = append(ids, a.ID)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return r.opts.Ledger.Versions(ctx, r.site.Clinic, r.site.ID, ids)
+}
+
+// done marks a page as interpreted. Most polls show nothing new, and that is not worth
+// keeping.
+func (r *reading) done(ctx context.Context, p callback.Page, problems []string, news bool) error {
+	if len(problems) > 0 {
+		r.opts.Logger.Warn("entries of a feed cannot be read", "ehr", r.site.ID, "feed", p.Feed, "page", p.ID, "entries", len(problems))
+	}
+	if err := r.opts.Ledger.PageDone(ctx, p.ID, strings.Join(problems, "; "), r.now()); err != nil {
 		return err
-	case l.RemoteID == now.ID && l.RemoteVersion == now.Version:
-		return nil
 	}
-	return w.observe(ctx, l.Callback, l.ID, now)
-}
-
-// twice asks a person to look at a second item with the same marker.
-func (w *Worker) twice(ctx context.Context, l callback.Link, item callback.Item) error {
-	w.opts.Logger.Error("two work items carry the same marker", "callback", l.Callback, "link", l.ID, "ehr", l.EHR)
-	return w.askReview(ctx, l, fmt.Sprintf("a second %s with this callback's marker stands in the EHR", item.Type))
-}
-
-// askReview asks a person to look at the callback of a link.
-func (w *Worker) askReview(ctx context.Context, l callback.Link, why string) error {
-	_, err := w.opts.Ledger.Update(ctx, l.Callback, func(r *callback.Record) error {
-		r.AskReviewOf(why, callback.Actor{Kind: callback.Automation}, w.now())
-		return nil
-	})
-	return err
+	empty := p.ID
+	if news {
+		empty = ""
+	}
+	return r.opts.Ledger.DropPages(ctx, r.site.ID, p.Feed, empty, r.now().Add(-keepPages))
 }
 
 // seenAppointment stores an appointment and weighs it for the callbacks that it
-// may concern. The baseline is weighed too: it has no NotBefore, so that what is in
-// it counts only when the EHR itself says that it was booked after the request.
-func (w *Worker) seenAppointment(ctx context.Context, site Site, a callback.Appointment, replay bool) error {
+// may concern. It reports whether it was news. The baseline is weighed too: it has no
+// NotBefore, so that what is in it counts only when the EHR itself says that it was
+// booked after the request.
+func (w *Worker) seenAppointment(ctx context.Context, site Site, a callback.Appointment, replay bool) (news bool, err error) {
 	stored, changed, err := w.opts.Ledger.SaveAppointment(ctx, a)
 	if err != nil || (!changed && !replay) {
-		return err
+		return changed, err
 	}
 	since := w.now().Add(-site.Rules.ReopenOnCancelWithin)
 	ids, err := w.opts.Ledger.Affected(ctx, stored, since)
 	if err != nil {
-		return err
+		return changed, err
 	}
 	for _, id := range ids {
 		if err := w.match(ctx, id, &stored); err != nil {
-			return err
+			return changed, err
 		}
 	}
-	return nil
+	return changed, nil
 }

@@ -338,9 +338,9 @@ func TestPageOfAnEarlierLife(t *testing.T) {
 	w.clock.Advance(time.Hour)
 	visit := w.book(ann, "")
 	var body []byte
-	for page, err := range w.connector.Changes(t.Context(), callback.FeedAppointments, st.Watermark) {
+	for page, err := range w.connector.Changes(t.Context(), callback.FeedQuery{Feed: callback.FeedAppointments, Since: st.Watermark}) {
 		w.must(err)
-		body = page
+		body = page.Body
 	}
 	// The earlier life stored the page, and even the appointment, and weighed nothing.
 	w.must(w.ledger.SavePage(t.Context(), callback.Page{ID: callback.NewID(), Clinic: clinic, EHR: ehrID, Feed: callback.FeedAppointments,

@@ -131,10 +131,17 @@ func (s *syncWorker) Work(ctx context.Context, job *river.Job[SyncArgs]) (err er
 	return s.w.Sync(ctx, job.Args.Link)
 }
 
+// pollAtMost is how long one poll may take. A read that is cut off goes on where it was,
+// but for a window, which has to be seen in one piece.
+const pollAtMost = 3 * time.Minute
+
 type feedWorker struct {
 	river.WorkerDefaults[FeedArgs]
 	w *Worker
 }
+
+// Timeout bounds one poll: after days of outage there are many pages.
+func (f *feedWorker) Timeout(*river.Job[FeedArgs]) time.Duration { return pollAtMost }
 
 func (f *feedWorker) Work(ctx context.Context, job *river.Job[FeedArgs]) (err error) {
 	defer f.w.recovered("feed", &err)
@@ -171,10 +178,10 @@ type queue interface {
 	poll(ctx context.Context, f FeedArgs) (accepted bool, err error)
 }
 
-func openQueue(ctx context.Context, o Options, w *Worker) (queue, error) {
+func openQueue(ctx context.Context, o Options, w *Worker, p *pusher) (queue, error) {
 	o.Queue = o.Queue.withDefaults()
 	if o.Queue.Postgres.IsEmpty() {
-		return openSQLite(ctx, o, w)
+		return openSQLite(ctx, o, w, p)
 	}
 	pool, err := pgxpool.New(ctx, o.Queue.Postgres.Reveal())
 	if err != nil {
@@ -182,12 +189,12 @@ func openQueue(ctx context.Context, o Options, w *Worker) (queue, error) {
 			WithHint("check the database setting").Because(err)
 	}
 	identity, release := identify(o.Queue.Identity, o)
-	return newRiver[pgx.Tx](ctx, o, w, riverpgxv5.New(pool), identity, func() error { pool.Close(); return release() })
+	return newRiver[pgx.Tx](ctx, o, w, p, riverpgxv5.New(pool), identity, func() error { pool.Close(); return release() })
 }
 
 // openSQLite throws the queue of an earlier life away and makes a new one. The
 // lock keeps two daemons from doing that to each other.
-func openSQLite(ctx context.Context, o Options, w *Worker) (_ queue, err error) {
+func openSQLite(ctx context.Context, o Options, w *Worker, p *pusher) (_ queue, err error) {
 	release, err := lockFile(o.Queue.File + ".lock")
 	if err != nil {
 		return nil, err
@@ -215,7 +222,7 @@ func openSQLite(ctx context.Context, o Options, w *Worker) (_ queue, err error) 
 		return nil, fmt.Errorf("open the job queue %s: %w", o.Queue.File, err)
 	}
 	db.SetMaxOpenConns(1) // River's SQLite driver wants one writer
-	return newRiver[*sql.Tx](ctx, o, w, riversqlite.New(db), "", func() error { return errors.Join(db.Close(), release()) })
+	return newRiver[*sql.Tx](ctx, o, w, p, riversqlite.New(db), "", func() error { return errors.Join(db.Close(), release()) })
 }
 
 // riverQueue is a queue on River.
@@ -227,7 +234,7 @@ type riverQueue[TTx any] struct {
 	stopIn   time.Duration
 }
 
-func newRiver[TTx any](ctx context.Context, o Options, w *Worker, d riverdriver.Driver[TTx], identity string, closeDB func() error) (queue, error) {
+func newRiver[TTx any](ctx context.Context, o Options, w *Worker, p *pusher, d riverdriver.Driver[TTx], identity string, closeDB func() error) (queue, error) {
 	fail := func(what string, err error) (queue, error) {
 		return nil, errors.Join(fault.New(fault.Retry, "open the job queue", what).
 			WithHint("check that the database is up and that its user may create tables").Because(err), closeDB())
@@ -243,7 +250,7 @@ func newRiver[TTx any](ctx context.Context, o Options, w *Worker, d riverdriver.
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &syncWorker{w: w})
 	river.AddWorker(workers, &feedWorker{w: w})
-	periodic, err := periodicPolls(o)
+	periodic, err := periodicPolls(o, p)
 	if err != nil {
 		return nil, errors.Join(err, closeDB())
 	}
@@ -276,21 +283,39 @@ func newRiver[TTx any](ctx context.Context, o Options, w *Worker, d riverdriver.
 }
 
 // periodicPolls are the polls of all feeds, on their schedules and once at start.
-func periodicPolls(o Options) ([]*river.PeriodicJob, error) {
+func periodicPolls(o Options, p *pusher) ([]*river.PeriodicJob, error) {
 	var jobs []*river.PeriodicJob
 	for _, site := range o.Sites {
-		schedule, err := ParseSchedule(site.Poll)
+		normal, err := ParseSchedule(site.Poll)
 		if err != nil {
 			return nil, err
 		}
 		for _, f := range callback.Feeds {
 			args := FeedArgs{EHR: site.ID, Feed: f}
-			jobs = append(jobs, river.NewPeriodicJob(utcSchedule{schedule},
-				func() (river.JobArgs, *river.InsertOpts) { return args, nil },
-				&river.PeriodicJobOpts{RunOnStart: true}))
+			if site.Push == nil || site.Push.Poll == "" {
+				jobs = append(jobs, periodicPoll(normal, args, func() bool { return true }))
+				continue
+			}
+			// Two schedules, of which one is silent: which one, is asked at each time.
+			rare, err := ParseSchedule(site.Push.Poll)
+			if err != nil {
+				return nil, err
+			}
+			proven := func() bool { return p.health(args).Proven }
+			jobs = append(jobs, periodicPoll(normal, args, func() bool { return !proven() }), periodicPoll(rare, args, proven))
 		}
 	}
 	return jobs, nil
+}
+
+// periodicPoll polls a feed on a schedule, at the times at which it is wanted.
+func periodicPoll(schedule cron.Schedule, args FeedArgs, wanted func() bool) *river.PeriodicJob {
+	return river.NewPeriodicJob(utcSchedule{schedule}, func() (river.JobArgs, *river.InsertOpts) {
+		if !wanted() {
+			return nil, nil
+		}
+		return args, nil
+	}, &river.PeriodicJobOpts{RunOnStart: true})
 }
 
 func (q *riverQueue[TTx]) start(ctx context.Context) error {

@@ -21,16 +21,8 @@ const (
 	resolveAtLeast   = 2 * time.Hour
 )
 
-// A chart that is bound is looked at again, by and by, because charts are merged.
-const (
-	recheckAfterPart = 4
-	recheckEvery     = time.Hour
-	recheckAtLeast   = 24 * time.Hour
-)
-
 // ResolveOpen looks again for the charts of an EHR's open callbacks that have
-// none yet: a new patient's chart appears days after the call. Of those that have one it
-// looks whether it was merged into another meanwhile. And it weighs again what waits for
+// none yet: a new patient's chart appears days after the call. And it weighs again what waits for
 // other things than an appointment: those that hold several calls are not closed at once,
 // and what a person was asked about may have become clear, as when another callback of the
 // patient was closed.
@@ -44,10 +36,6 @@ func (w *Worker) ResolveOpen(ctx context.Context, id callback.EHRID) error {
 		_, err := w.resolve(ctx, site, rec)
 		return err
 	}); err != nil {
-		return err
-	}
-	bound := callback.Filter{Clinic: site.Clinic, Open: true, BoundBefore: w.now().Add(-recheckEvery)}
-	if err := w.eachDue(ctx, bound, w.recheckable, func(rec callback.Record) error { return w.recheck(ctx, site, rec) }); err != nil {
 		return err
 	}
 	certain := func(c callback.Callback) bool { return c.Patient.Resolution == callback.Certain }
@@ -91,13 +79,6 @@ func (w *Worker) resolvable(c callback.Callback) bool {
 	now := w.now()
 	every := max(w.opts.ResolveEvery, min(now.Sub(c.ReceivedAt)/resolveAfterPart, resolveAtLeast))
 	return c.Patient.Resolution != callback.Certain && len(matching.Queries(c)) > 0 && now.Sub(c.Patient.TriedAt) >= every
-}
-
-// recheckable reports whether it makes sense to look now whether the chart was merged.
-func (w *Worker) recheckable(c callback.Callback) bool {
-	now := w.now()
-	every := max(recheckEvery, min(now.Sub(c.ReceivedAt)/recheckAfterPart, recheckAtLeast))
-	return !c.Patient.Keys.EHRID.IsEmpty() && now.Sub(c.Patient.TriedAt) >= every
 }
 
 // resolve asks the EHR which chart the callback is about and records the answer.
@@ -178,41 +159,6 @@ func (w *Worker) survivor(ctx context.Context, site Site, p callback.Patient) (c
 		p.Keys.EHRID = now
 	}
 	return p, nil
-}
-
-// recheck binds a callback to the chart that its own was merged into, and weighs the
-// visits of both.
-func (w *Worker) recheck(ctx context.Context, site Site, rec callback.Record) error {
-	bound := rec.Patient.Keys.EHRID
-	charts, err := site.EHR.Patients(ctx, callback.PatientQuery{ID: bound})
-	answer := rec.Patient
-	var aliases []redact.Text
-	if err == nil {
-		if now, merged := matching.Moved(bound, charts); merged {
-			answer.Keys.EHRID, answer.How = now, "merged"
-			aliases = append(aliases, bound)
-			answer, err = w.survivor(ctx, site, answer)
-		}
-		aliases = append(aliases, otherIDs(bound, charts)...)
-	}
-	if err != nil {
-		if !fromEHR(err) {
-			return err
-		}
-		w.opts.Logger.Warn("chart not looked up", "callback", rec.ID, "ehr", site.ID, "error", fault.Describe(err))
-		answer = rec.Patient
-	}
-	answer.TriedAt = w.now()
-	rec, err = w.opts.Ledger.Update(ctx, rec.ID, func(r *callback.Record) error {
-		if r.Patient.Keys.EHRID.Equal(bound) {
-			r.Resolve(answer, callback.Actor{Kind: callback.Automation}, w.now())
-		}
-		return nil
-	})
-	if err != nil || len(aliases) == 0 {
-		return err
-	}
-	return w.matchAlso(ctx, site, rec, aliases)
 }
 
 // matchAlso weighs the visits of a callback's chart and of others that are the same.

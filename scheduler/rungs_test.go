@@ -334,7 +334,7 @@ func TestProposalWhereNoneIsTaken(t *testing.T) {
 // that is open, however many there are.
 func TestNoFeedOfItems(t *testing.T) {
 	w := newWorld(t)
-	w.with(offers{w.connector, func(c *callback.Capabilities) { c.ItemFeed, c.AppointmentFeed = false, false }})
+	w.with(offers{w.connector, func(c *callback.Capabilities) { c.ItemFeed, c.AppointmentFeed = false, callback.FeedNone }})
 	var ids []callback.ID
 	for i := range 60 {
 		ids = append(ids, w.ask(fmt.Sprint(i), caller(i)))

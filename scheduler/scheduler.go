@@ -33,7 +33,7 @@ type EHR interface {
 	Create(ctx context.Context, w callback.WorkItem) (callback.Item, error)
 	Read(ctx context.Context, t callback.ResourceType, id string) (callback.Item, error)
 	Edit(ctx context.Context, current callback.Item, w callback.WorkItem) (callback.Item, error)
-	Changes(ctx context.Context, f callback.Feed, since time.Time) iter.Seq2[[]byte, error]
+	Changes(ctx context.Context, q callback.FeedQuery) iter.Seq2[callback.FeedPage, error]
 	Interpret(f callback.Feed, page []byte) (callback.Changes, error)
 	Patients(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error)
 }
@@ -53,6 +53,10 @@ type Site struct {
 	// a search that does not find a write of unknown outcome believed. Zero:
 	// Options.SearchLag.
 	SearchLag time.Duration
+	// Pace is how often what is asked for by itself is asked for: patients where the
+	// EHR shows appointments of one at a time, and visits that closed a callback.
+	Pace Pace
+	Push *SitePush // nil: it is not asked to tell of changes
 
 	circuit *circuit
 }
@@ -71,6 +75,7 @@ type Options struct {
 	SearchLag    time.Duration // DefaultSearchLag: how late an EHR's search may show a write, where its Site does not say
 	IndexLag     time.Duration // 10s: how late an EHR's search may show a booking
 	Overlap      time.Duration // 2m: how far behind the watermark a feed is read again
+	PushEvery    time.Duration // 5m: how often it is looked whether EHRs tell of changes as they should
 	MaxFailures  int           // 100: failures in a row until a link is stuck
 	StopWithin   time.Duration // 20s: how long running jobs may take to finish at shutdown
 	// Tell tells the operator that an EHR fails, or answers again. An error means that
@@ -90,6 +95,7 @@ func (o Options) withDefaults() Options {
 	set(&o.SearchLag, DefaultSearchLag)
 	set(&o.IndexLag, 10*time.Second)
 	set(&o.Overlap, 2*time.Minute)
+	set(&o.PushEvery, 5*time.Minute)
 	set(&o.StopWithin, 20*time.Second)
 	if o.MaxFailures == 0 {
 		o.MaxFailures = 100
@@ -115,8 +121,16 @@ func (o Options) Validate() error {
 			errs = append(errs, fmt.Errorf("scheduler: ehr %q is missing or belongs to two clinics", s.ID))
 		}
 		seen[s.ID] = true
+		if err := s.Pace.withDefaults().validate(); err != nil {
+			errs = append(errs, fmt.Errorf("ehr %q: %w", s.ID, err))
+		}
 		if _, err := ParseSchedule(s.Poll); err != nil {
 			errs = append(errs, fmt.Errorf("ehr %q: %w", s.ID, err))
+		}
+		if s.Push != nil && s.Push.Poll != "" {
+			if _, err := ParseSchedule(s.Push.Poll); err != nil {
+				errs = append(errs, fmt.Errorf("ehr %q: push: %w", s.ID, err))
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -129,6 +143,7 @@ type Scheduler struct {
 	queue queue
 	sweep *sweeper
 	news  *teller
+	push  *pusher
 }
 
 // New makes a scheduler. It opens the queue, and for SQLite throws an old one
@@ -139,7 +154,8 @@ func New(ctx context.Context, o Options) (*Scheduler, error) {
 		return nil, err
 	}
 	s := &Scheduler{Worker: NewWorker(o), opts: o}
-	q, err := openQueue(ctx, o, s.Worker)
+	s.push = newPusher(o, s.Worker)
+	q, err := openQueue(ctx, o, s.Worker, s.push)
 	if err != nil {
 		return nil, err
 	}
@@ -162,6 +178,7 @@ func (s *Scheduler) Start(ctx context.Context) error {
 	}
 	s.sweep.Start(ctx)
 	s.news.Start(ctx)
+	s.push.Start(ctx)
 	return nil
 }
 
@@ -169,6 +186,7 @@ func (s *Scheduler) Start(ctx context.Context) error {
 // when ctx ends, cancel them; close the queue. What was cut off is found by the
 // sweep of the next start.
 func (s *Scheduler) Stop(ctx context.Context) error {
+	s.push.Stop()
 	s.sweep.Stop()
 	s.news.Stop()
 	return s.queue.stop(ctx)
@@ -190,7 +208,7 @@ type Worker struct {
 	opts   Options
 	sites  map[callback.EHRID]Site
 	handed *handed  // links whose jobs wait or run
-	round  sync.Map // of callback.EHRID to callback.ID; see readOpen
+	round  sync.Map // of callback.EHRID to callback.ID; see openItems
 }
 
 // NewWorker makes a worker.
@@ -201,6 +219,7 @@ func NewWorker(o Options) *Worker {
 		if s.SearchLag == 0 {
 			s.SearchLag = o.SearchLag
 		}
+		s.Pace = s.Pace.withDefaults()
 		s.circuit = &circuit{ehr: s.EHR, clinic: s.Clinic, id: s.ID, ledger: o.Ledger, clock: o.Clock, log: o.Logger}
 		s.circuit.suspect.Store(true) // by an earlier life
 		s.EHR = s.circuit

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
@@ -35,10 +36,17 @@ type sweeper struct {
 
 	mu    sync.Mutex
 	asked map[FeedArgs]bool // polls that were asked for and not yet accepted by the queue
+	again map[FeedArgs]again
+}
+
+// again is a second poll of a feed, for what the search did not show at the first.
+type again struct {
+	due  time.Time
+	last time.Time // at which it would be late enough for all that was told
 }
 
 func newSweeper(o Options, q queue, h *handed) *sweeper {
-	s := &sweeper{ledger: o.Ledger, queue: q, clock: o.Clock, handed: h, asked: map[FeedArgs]bool{}}
+	s := &sweeper{ledger: o.Ledger, queue: q, clock: o.Clock, handed: h, asked: map[FeedArgs]bool{}, again: map[FeedArgs]again{}}
 	s.loop = newLoop(o.SweepEvery, o.Logger, "lagging links cannot be looked for", s.runOnce)
 	return s
 }
@@ -50,6 +58,40 @@ func (s *sweeper) Poll(f FeedArgs) {
 	s.asked[f] = true
 	s.mu.Unlock()
 	s.Wake()
+}
+
+// PollSoon asks for a poll of a feed at the next sweep, and for another after the time
+// by which the EHR's search may be late. It does not wake the sweep: however many
+// changes an EHR tells of, each sweep polls once.
+func (s *sweeper) PollSoon(f FeedArgs, lag time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked[f] = true
+	late := s.clock.Now().Add(lag)
+	a, waits := s.again[f]
+	if !waits {
+		a.due = late
+	}
+	a.last = late
+	s.again[f] = a
+}
+
+// second asks for the second polls that are due.
+func (s *sweeper) second() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.clock.Now()
+	for f, a := range s.again {
+		switch {
+		case now.Before(a.due):
+			continue
+		case now.Before(a.last):
+			s.again[f] = again{due: a.last, last: a.last}
+		default:
+			delete(s.again, f)
+		}
+		s.asked[f] = true
+	}
 }
 
 // runOnce hands the links that lag, and the polls that were asked for, to the queue.
@@ -77,6 +119,7 @@ func (s *sweeper) runOnce(ctx context.Context) error {
 }
 
 func (s *sweeper) polls(ctx context.Context) error {
+	s.second()
 	s.mu.Lock()
 	asked := slices.Collect(maps.Keys(s.asked))
 	s.mu.Unlock()

@@ -92,6 +92,27 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestMetricsOfEHRs: requests to EHRs are counted by what was tried.
+func TestMetricsOfEHRs(t *testing.T) {
+	counts := server.NewEHRCounts()
+	r := newRig(t, func(o *server.Options) { o.EHRCounts = counts })
+	sent := counts.Of("main-street", "sandbox")
+	sent("search Appointment")
+	sent("search Appointment")
+	sent("read Task")
+	counts.Of("harbor", "other")("read Task")
+	text := string(r.get("/metrics").want(http.StatusOK).body)
+	for _, line := range []string{
+		`ringback_ehr_requests_total{clinic="main-street",ehr="sandbox",op="search Appointment"} 2`,
+		`ringback_ehr_requests_total{clinic="main-street",ehr="sandbox",op="read Task"} 1`,
+		`ringback_ehr_requests_total{clinic="harbor",ehr="other",op="read Task"} 1`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no line %s", line)
+		}
+	}
+}
+
 // TestWhoMayReadMetrics: the machine itself, admins, and whom the configuration lets.
 func TestWhoMayReadMetrics(t *testing.T) {
 	r := newRig(t)

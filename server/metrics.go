@@ -22,7 +22,7 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec
 }
 
-func newMetrics(registry *prometheus.Registry, s *Server) (*metrics, error) {
+func newMetrics(registry *prometheus.Registry, s *Server, ehrs *EHRCounts) (*metrics, error) {
 	if registry == nil {
 		registry = prometheus.NewRegistry()
 		registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -37,7 +37,11 @@ func newMetrics(registry *prometheus.Registry, s *Server) (*metrics, error) {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ringback_build_info", Help: "Always 1; the version is the label.",
 		ConstLabels: prometheus.Labels{"version": s.version}})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, build, &ledgerCollector{s: s}} {
+	all := []prometheus.Collector{m.requests, m.seconds, build, &ledgerCollector{s: s}}
+	if ehrs != nil {
+		all = append(all, ehrs.sent)
+	}
+	for _, c := range all {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}

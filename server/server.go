@@ -45,9 +45,15 @@ type Options struct {
 	// JWKS returns the JWK Set with the public keys that EHRs check Ringback's
 	// assertions with; it is shown to everybody. nil: there is none.
 	JWKS func() ([]byte, error)
+	// Notifiers are the EHRs that tell of changes.
+	Notifiers map[callback.EHRID]Notifier
+	// Pushes says for the metrics how it stands with what EHRs tell.
+	Pushes func() []PushGauge
 	// Registry gets the server's metrics and is what /metrics shows. By default
 	// a new one with the metrics of the Go runtime.
 	Registry *prometheus.Registry
+	// EHRCounts are the requests to EHRs, shown among the metrics; nil: they are not.
+	EHRCounts *EHRCounts
 	// Zone is the time zone in which the console shows a clinic's times; the
 	// machine's by default.
 	Zone func(callback.ClinicID) *time.Location
@@ -99,7 +105,7 @@ func New(o Options) (*Server, error) {
 		s.version = "unknown"
 	}
 	var err error
-	if s.metrics, err = newMetrics(o.Registry, s); err != nil {
+	if s.metrics, err = newMetrics(o.Registry, s, o.EHRCounts); err != nil {
 		return nil, fmt.Errorf("server: register metrics: %w", err)
 	}
 	s.api = newAPI(s.mux, s.version)
@@ -107,6 +113,9 @@ func New(o Options) (*Server, error) {
 	s.registerLinks()
 	s.registerHealth()
 	s.registerJWKS(o.JWKS)
+	if err := s.registerNotifications(o.Notifiers, o.Pushes); err != nil {
+		return nil, err
+	}
 	if err := s.registerPages(); err != nil {
 		return nil, fmt.Errorf("server: make the pages: %w", err)
 	}

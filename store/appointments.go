@@ -145,6 +145,17 @@ func (s *Store) Appointments(ctx context.Context, clinic callback.ClinicID, ehr 
 	return all, nil
 }
 
+// Versions returns the versions of those appointments that are known, by id.
+func (s *Store) Versions(ctx context.Context, clinic callback.ClinicID, ehr callback.EHRID, ids []string) (map[string]string, error) {
+	var rows []appointmentRow
+	err := s.one(ctx).Select("id", "version").Where("clinic = ? AND ehr = ? AND id IN ?", clinic, ehr, plains(ids)).Find(&rows).Error
+	known := map[string]string{}
+	for _, r := range rows {
+		known[r.ID] = r.Version
+	}
+	return known, s.fail("read which versions of appointments are known", err)
+}
+
 // Affected returns the callbacks that an appointment may concern, oldest first.
 func (s *Store) Affected(ctx context.Context, a callback.Appointment, since time.Time) ([]callback.ID, error) {
 	hashes, err := s.seal.lookup(hashedPatient, a.Clinic, a.Patient)

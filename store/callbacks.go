@@ -202,9 +202,6 @@ func filtered(q *gorm.DB, f callback.Filter) *gorm.DB {
 	if f.Repeated {
 		q = q.Where("repeats > 0")
 	}
-	if !f.BoundBefore.IsZero() {
-		q = q.Where("resolution = ? AND (resolution_tried_at IS NULL OR resolution_tried_at < ?)", callback.Certain, instant(f.BoundBefore))
-	}
 	if f.After != "" {
 		q = q.Where("id < ?", f.After)
 	}

@@ -19,7 +19,7 @@ func (s *Store) FeedState(ctx context.Context, clinic callback.ClinicID, ehr cal
 		return callback.FeedState{}, s.fail("read the state of a feed", err)
 	}
 	return callback.FeedState{Clinic: clinic, EHR: ehr, Feed: f, Watermark: r.Watermark.Time(),
-		LastAttempt: r.LastAttempt.Time(), LastSuccess: r.LastSuccess.Time(), LastError: r.LastError}, nil
+		LastAttempt: r.LastAttempt.Time(), LastSuccess: r.LastSuccess.Time(), LastError: r.LastError, Skew: time.Duration(r.SkewNS)}, nil
 }
 
 // SaveFeedState stores how far a feed was read.
@@ -27,9 +27,9 @@ func (s *Store) SaveFeedState(ctx context.Context, f callback.FeedState) error {
 	return s.write(ctx, "store the state of a feed", func(tx *gorm.DB) error {
 		return tx.Clauses(clause.OnConflict{
 			Columns:   []clause.Column{{Name: "clinic"}, {Name: "ehr"}, {Name: "feed"}},
-			DoUpdates: clause.AssignmentColumns([]string{"watermark", "last_attempt", "last_success", "last_error"}),
+			DoUpdates: clause.AssignmentColumns([]string{"watermark", "last_attempt", "last_success", "last_error", "skew_ns"}),
 		}).Create(&feedRow{Clinic: f.Clinic, EHR: f.EHR, Feed: f.Feed, Watermark: instant(f.Watermark),
-			LastAttempt: instant(f.LastAttempt), LastSuccess: instant(f.LastSuccess), LastError: plain(f.LastError)}).Error
+			LastAttempt: instant(f.LastAttempt), LastSuccess: instant(f.LastSuccess), LastError: plain(f.LastError), SkewNS: int64(f.Skew)}).Error
 	})
 }
 
@@ -70,7 +70,15 @@ func (s *Store) PageDone(ctx context.Context, id callback.ID, problem string, at
 		if done.Error == nil && done.RowsAffected != 1 {
 			return gorm.ErrRecordNotFound
 		}
-		return done.Error
+		if done.Error != nil || problem == "" {
+			return done.Error
+		}
+		var p pageRow
+		if err := tx.Select("ehr", "feed").Where("id = ?", id).Take(&p).Error; err != nil {
+			return err
+		}
+		return tx.Where("ehr = ? AND feed = ? AND done_at IS NOT NULL AND problem = ? AND id < ?", p.EHR, p.Feed, plain(problem), id).
+			Delete(&pageRow{}).Error
 	})
 }
 

@@ -133,6 +133,7 @@ type feedRow struct {
 	LastAttempt instant
 	LastSuccess instant
 	LastError   string
+	SkewNS      int64 `gorm:"column:skew_ns"`
 }
 
 func (feedRow) TableName() string { return "feeds" }

@@ -93,8 +93,9 @@ func withLedger(cmd *cobra.Command, do func(ctx context.Context, l ledger) error
 }
 
 // newConnectors makes the connector of every clinic that has an EHR. shared is the
-// ledger of a daemon that is not alone; nil: nobody else talks to the EHRs.
-func newConnectors(cfg config.Config, shared callback.Connections) (map[callback.EHRID]ehr.Connector, error) {
+// ledger of a daemon that is not alone; nil: nobody else talks to the EHRs. counts counts
+// the requests; nil: nobody does.
+func newConnectors(cfg config.Config, shared callback.Connections, counts *server.EHRCounts) (map[callback.EHRID]ehr.Connector, error) {
 	made := map[callback.EHRID]ehr.Connector{}
 	var errs []error
 	for _, cl := range cfg.Clinics {
@@ -107,11 +108,14 @@ func newConnectors(cfg config.Config, shared callback.Connections) (map[callback
 			continue
 		}
 		settings := ehr.Settings{ID: callback.EHRID(cl.EHR.ID), Clinic: callback.ClinicID(cl.ID), Zone: zone, Region: cl.Region,
-			Secret: cfg.Secret, Path: cfg.Path, SigningKeysFile: cfg.Path(cfg.SigningKeysFile)}
+			Secret: cfg.Secret, Path: cfg.Path, SigningKeysFile: cfg.Path(cfg.SigningKeysFile), Push: cl.EHR.Push != nil}
 		if shared != nil {
 			settings.Turns = func(perSecond float64) ehr.Turns {
 				return scheduler.Turns{Ledger: shared, EHR: settings.ID, PerSecond: perSecond}
 			}
+		}
+		if counts != nil {
+			settings.Sent = counts.Of(settings.Clinic, settings.ID)
 		}
 		c, err := ehrKinds.New(cl.EHR.Connector, settings, cl.EHR.DecodeSettings())
 		if err != nil {
@@ -179,7 +183,8 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_
 	if a.ledger, err = store.Open(ctx, opts); err != nil {
 		return nil, err
 	}
-	if a.ehrs, err = newConnectors(cfg, a.sharedWith(opts)); err != nil {
+	counts := server.NewEHRCounts()
+	if a.ehrs, err = newConnectors(cfg, a.sharedWith(opts), counts); err != nil {
 		return nil, err
 	}
 	if a.scheduler, err = a.newScheduler(ctx, cfg, p); err != nil {
@@ -194,9 +199,13 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_
 			return nil, err
 		}
 	}
+	notifiers, err := a.notifiers(cfg)
+	if err != nil {
+		return nil, err
+	}
 	a.server, err = server.New(server.Options{Ledger: a.ledger, Tokens: a.ledger, Take: a.desk.Take, Wake: a.scheduler.Wake,
 		Clock: clock.System{}, Logger: log, Ready: a.checks(cfg), Version: buildVersion(), OpenOnLoopback: true,
-		Zone: zones(cfg), JWKS: published})
+		Zone: zones(cfg), JWKS: published, EHRCounts: counts, Notifiers: notifiers, Pushes: a.pushes})
 	return a, err
 }
 
@@ -229,7 +238,12 @@ func (a *app) newScheduler(ctx context.Context, cfg config.Config, p pace) (*sch
 			poll = defaultPoll
 		}
 		id := callback.EHRID(cl.EHR.ID)
-		o.Sites = append(o.Sites, scheduler.Site{Clinic: callback.ClinicID(cl.ID), Rules: rules, ID: id, EHR: a.ehrs[id], Poll: poll, SearchLag: cl.EHR.SearchLag})
+		push, err := sitePush(cfg, cl)
+		if err != nil {
+			return nil, err
+		}
+		o.Sites = append(o.Sites, scheduler.Site{Clinic: callback.ClinicID(cl.ID), Rules: rules, ID: id, EHR: a.ehrs[id], Poll: poll, SearchLag: cl.EHR.SearchLag,
+			Pace: scheduler.Pace{AtFirst: cl.EHR.LookAgain.AtFirst, AtMost: cl.EHR.LookAgain.AtMost}, Push: push})
 	}
 	queue, err := queueOptions(cfg, p)
 	if err != nil {
@@ -322,7 +336,19 @@ func (a *app) feedHealth(ctx context.Context, clinic callback.ClinicID, id callb
 	case age > staleAfter:
 		return "", fault.New(fault.Retry, "", fmt.Sprintf("last read %s ago: %s", age, st.LastError))
 	default:
-		return fmt.Sprintf("last read %s ago", age), nil
+		return fmt.Sprintf("last read %s ago", age) + clocks(st.Skew), nil
+	}
+}
+
+// clocks says how the EHR's clock stands to ours, where that is worth a word.
+func clocks(skew time.Duration) string {
+	switch ahead := skew.Abs().Round(time.Second); {
+	case ahead < time.Minute:
+		return ""
+	case skew > 0:
+		return fmt.Sprintf("; its clock is %s ahead of ours", ahead)
+	default:
+		return fmt.Sprintf("; its clock is %s behind ours", ahead)
 	}
 }
 

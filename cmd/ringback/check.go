@@ -35,7 +35,7 @@ the configuration is wrong.`,
 			if err != nil {
 				return err
 			}
-			ehrs, err := newConnectors(cfg, nil)
+			ehrs, err := newConnectors(cfg, nil, nil)
 			if err != nil {
 				return err
 			}
@@ -122,7 +122,7 @@ func checkEHR(ctx context.Context, w io.Writer, c ehr.Connector) bool {
 		can  bool
 		what string
 	}{
-		{rung.ReadBack, "reads back what staff do"}, {caps.ItemFeed, "tells changed work items"}, {caps.AppointmentFeed, "tells changed appointments"},
+		{rung.ReadBack, "reads back what staff do"}, {caps.ItemFeed, "tells changed work items"}, {caps.AppointmentFeed != callback.FeedNone, "watches appointments by " + string(caps.AppointmentFeed)},
 		{rung.ConditionalCreate, "creates only once by itself"}, {rung.MarkerSearch, "finds our marker"}, {caps.Proposal.Usable(), "takes proposed appointments"},
 		{caps.PatientByID, "finds patients by chart number"}, {caps.PatientByName, "finds patients by name"}, {caps.PatientByPhone, "finds patients by phone"},
 	} {

@@ -195,7 +195,7 @@ func (d *diagnosis) ehr(ctx context.Context, cfg config.Config, cl config.Clinic
 	say := d.section(about)
 	one := cfg
 	one.Clinics = []config.Clinic{cl}
-	made, err := newConnectors(one, nil)
+	made, err := newConnectors(one, nil, nil)
 	for _, c := range made {
 		defer c.Close()
 	}
@@ -224,6 +224,9 @@ func (d *diagnosis) ehr(ctx context.Context, cfg config.Config, cl config.Clinic
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	examination := ehr.Examination{RoundTrip: d.testPatient != "", TestPatient: redact.NewText(d.testPatient), SearchLag: cmp.Or(cl.EHR.SearchLag, scheduler.DefaultSearchLag)}
+	if examination.Push, err = pushRequest(cfg, cl); err != nil {
+		say("push", doctor.Failed, doctor.You, err.Error(), "until then the daemon does not start")
+	}
 	examiner.Examine(ctx, examination, func(f doctor.Finding) {
 		f.About = about
 		d.add(f)

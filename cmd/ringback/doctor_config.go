@@ -112,6 +112,9 @@ func secretFiles(cfg config.Config) []string {
 		if cl.EHR == nil {
 			continue
 		}
+		if p := cl.EHR.Push; p != nil {
+			files = append(files, p.SecretFile, p.SigningSecretFile)
+		}
 		var settings map[string]any
 		if cl.EHR.DecodeSettings()(&settings) == nil {
 			files = append(files, filesIn(settings)...)

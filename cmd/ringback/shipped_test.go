@@ -22,7 +22,7 @@ func TestShippedConfigurations(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		ehrs, err := newConnectors(cfg, nil)
+		ehrs, err := newConnectors(cfg, nil, nil)
 		if err != nil || len(ehrs) != 1 {
 			t.Errorf("%s: %d connectors, %v", file, len(ehrs), err)
 		}

@@ -47,9 +47,9 @@ type Connector interface {
 	// differs it sends nothing and returns current.
 	Edit(ctx context.Context, current callback.Item, w callback.WorkItem) (callback.Item, error)
 
-	// Changes returns the raw pages of what changed at or after since (the EHR's
-	// clock); the zero time asks for the baseline. The first error ends it.
-	Changes(ctx context.Context, f callback.Feed, since time.Time) iter.Seq2[[]byte, error]
+	// Changes reads a feed the way that Capabilities tells; package feed has the ways,
+	// and says what they promise and want. The first error ends it.
+	Changes(ctx context.Context, q callback.FeedQuery) iter.Seq2[callback.FeedPage, error]
 	// Interpret reads a page that Changes returned, now or in an earlier life. It
 	// does no I/O. An entry that cannot be read is a problem, not an error.
 	Interpret(f callback.Feed, page []byte) (callback.Changes, error)
@@ -57,9 +57,9 @@ type Connector interface {
 	// Patients returns the charts that fit all of the query, whatever the EHR
 	// answered, at most a handful more than it takes to see that they are several. A
 	// chart that cannot be read is an error: it may be the right one. What a name fits is
-	// decided in callback/names. A chart that was asked for by its id and was merged into
-	// another comes under the old id, with MergedInto set. A search for similar names that
-	// the EHR does not offer is fault.Permanent.
+	// decided in callback/names. Asked for by its id, a chart that was merged comes with
+	// MergedInto, and with what stands in that chart; it is followed once. A search for
+	// similar names that the EHR does not offer is fault.Permanent.
 	Patients(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error)
 
 	// Close gives up connections.
@@ -85,12 +85,17 @@ type Settings struct {
 	// SigningKeysFile is where this installation's signing keys are (package jose);
 	// empty: it has none.
 	SigningKeysFile string
+	// Push says that the EHR is going to be asked to tell of changes; see Pusher.
+	Push bool
 
 	Clock  clock.Clock  // nil: the system's
 	Logger *slog.Logger // nil: none
 	// Turns makes what keeps a limit that all processes share. nil: there are no other
 	// processes, and the connector's own limit is enough.
 	Turns func(perSecond float64) Turns
+	// Sent is told of every request to the EHR: what is tried, without anything that is
+	// sent. nil: nobody counts.
+	Sent func(op string)
 }
 
 // Turns is asked before every request to an EHR and returns when it is its turn. An

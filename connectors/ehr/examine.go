@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/internal/doctor"
 	"github.com/ringback-health/ringback/internal/redact"
 )
@@ -26,4 +27,6 @@ type Examination struct {
 	// SearchLag is how late the EHR's search is taken to show what was written; the
 	// round trip measures it.
 	SearchLag time.Duration
+	// Push is how the EHR is to tell of changes; nil: it is not to.
+	Push *callback.PushRequest
 }

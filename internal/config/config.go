@@ -27,6 +27,8 @@ import (
 type Config struct {
 	// Listen is where the HTTP server listens, "host:port".
 	Listen string `yaml:"listen"`
+	// PublicURL is where EHRs reach this installation, for those that tell of changes.
+	PublicURL string `yaml:"public_url"`
 	// Database is "sqlite:PATH" or a postgres:// address. An address with a
 	// password belongs into database_env or database_file.
 	Database     string `yaml:"database"`
@@ -83,8 +85,19 @@ type EHR struct {
 	// SearchLag is how late the EHR's search may show what was written; 0: the
 	// daemon's own guess. `ringback doctor --test-patient` measures it.
 	SearchLag time.Duration `yaml:"search_lag"`
+	// LookAgain is how often what no feed shows is asked for by itself.
+	LookAgain LookAgain `yaml:"look_again"`
+	// Push lets the EHR tell that something has changed. nil: it is only polled.
+	Push *Push `yaml:"push"`
 	// Settings are the connector's own.
 	Settings ast.Node `yaml:"settings"`
+}
+
+// LookAgain bounds the time between two requests for one patient, or one visit: it
+// grows from the one to the other.
+type LookAgain struct {
+	AtFirst time.Duration `yaml:"at_first"` // 0: 1m
+	AtMost  time.Duration `yaml:"at_most"`  // 0: 6h
 }
 
 // Default returns what holds where the file says nothing.
@@ -146,6 +159,11 @@ func (c Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		bad("listen: %q is not an address; write it as 127.0.0.1:8080", c.Listen)
 	}
+	if c.PublicURL != "" {
+		if err := validatePublicURL(c.PublicURL); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if scheme, _, _ := strings.Cut(c.Database, ":"); scheme != "sqlite" && scheme != "postgres" && scheme != "postgresql" {
 		bad("database: write it as sqlite:PATH or postgres://user@host/database")
 	}
@@ -191,6 +209,14 @@ func (c Config) Validate() error {
 			}
 			if e.SearchLag < 0 {
 				bad("%s: ehr.search_lag must not be negative; write it as 10s", at)
+			}
+			if l := e.LookAgain; l.AtFirst < 0 || l.AtMost < 0 || l.AtMost != 0 && l.AtMost < l.AtFirst {
+				bad("%s: ehr.look_again: at_first must not be longer than at_most, and neither negative; write {at_first: 1m, at_most: 6h}", at)
+			}
+			if e.Push != nil {
+				if err := e.Push.validate(c.PublicURL); err != nil {
+					bad("%s: %w", at, err)
+				}
 			}
 		}
 	}

@@ -29,6 +29,7 @@ func TestBadFiles(t *testing.T) {
 		"ehr-shared":            `give each clinic its own connection`,
 		"ehr-without-connector": `ehr.connector is missing`,
 		"search-lag":            "clinic a: ehr.search_lag must not be negative; write it as 10s",
+		"look-again":            "clinic a: ehr.look_again: at_first must not be longer than at_most",
 		"log-level":             `none of debug, info, warn, error`,
 		"log-format":            `neither text nor json`,
 		"password-in-file":      `put the address into database_file or database_env`,
@@ -38,6 +39,10 @@ func TestBadFiles(t *testing.T) {
 		"database":              `sqlite:PATH or postgres://`,
 		"region":                `region "ZZ" is not known`,
 		"two-documents":         `second document`,
+		"public-url":            `must begin with https://`,
+		"public-url-nonsense":   `write it as https://ringback.example.org`,
+		"push-without-address":  `clinic a: ehr.push needs public_url`,
+		"push-without-secret":   `clinic a: ehr.push.secret_file is missing; make one with: openssl`,
 		"signing-keys-file":     `give it a file of its own`,
 	}
 	files, err := filepath.Glob("testdata/bad.*.yml")

@@ -22,17 +22,18 @@ import (
 
 // Config says how to reach one EHR. Only BaseURL is required.
 type Config struct {
-	BaseURL      string        // https://host/path; a trailing slash does not matter
-	Auth         Authenticator // nil: no authentication
-	Headers      []Header      // go with every request
-	Timeout      time.Duration // per request, answer included; 0: 30 s
-	MaxResponse  int64         // bytes of an answer, unpacked; 0: 10 MiB
-	UserAgent    string        // "": "ringback"
-	MaxPerSecond float64       // requests per second of this process; 0: no limit of our own
-	Gate         Gate          // nil: none; asked before every request
-	AllowHTTP    bool          // plain http to a host other than the loopback is refused unless set
-	Logger       *slog.Logger  // nil: none; gets one debug line per exchange, without URL
-	Clock        clock.Clock   // nil: the system clock; used for Retry-After dates
+	BaseURL      string          // https://host/path; a trailing slash does not matter
+	Auth         Authenticator   // nil: no authentication
+	Headers      []Header        // go with every request
+	Timeout      time.Duration   // per request, answer included; 0: 30 s
+	MaxResponse  int64           // bytes of an answer, unpacked; 0: 10 MiB
+	UserAgent    string          // "": "ringback"
+	MaxPerSecond float64         // requests per second of this process; 0: no limit of our own
+	Gate         Gate            // nil: none; asked before every request
+	Sent         func(op string) // nil: none; told of every request that is about to be sent
+	AllowHTTP    bool            // plain http to a host other than the loopback is refused unless set
+	Logger       *slog.Logger    // nil: none; gets one debug line per exchange, without URL
+	Clock        clock.Clock     // nil: the system clock; used for Retry-After dates
 }
 
 // Gate holds requests back for a limit that this process does not keep alone.
@@ -231,6 +232,9 @@ func (c *Client) target(req Request) (string, error) {
 func (c *Client) send(ctx context.Context, req Request, target string) (*Response, *fault.Error) {
 	if err := c.wait(ctx); err != nil {
 		return nil, notSent(req.Op, err)
+	}
+	if c.cfg.Sent != nil {
+		c.cfg.Sent(req.Op)
 	}
 	start := time.Now()
 	answer, sent, err := c.exchange(ctx, req, target)

@@ -78,7 +78,8 @@ func TestDoSendsWhatWasAsked(t *testing.T) {
 func TestDoSendsOnce(t *testing.T) {
 	for _, status := range []int{500, 502, 503, 429, 401} {
 		var hits atomic.Int32
-		c, _ := serve(t, rest.Config{Auth: rest.Bearer(redact.NewSecret("t"))}, func(w http.ResponseWriter, r *http.Request) {
+		var counted []string
+		c, _ := serve(t, rest.Config{Auth: rest.Bearer(redact.NewSecret("t")), Sent: func(op string) { counted = append(counted, op) }}, func(w http.ResponseWriter, r *http.Request) {
 			hits.Add(1)
 			w.WriteHeader(status)
 			io.WriteString(w, "body")
@@ -86,6 +87,9 @@ func TestDoSendsOnce(t *testing.T) {
 		resp, err := c.Do(t.Context(), post("Task"))
 		if hits.Load() != 1 || err == nil || resp == nil || resp.Status != status || string(resp.Body) != "body" {
 			t.Errorf("%d: %d hits, %v, %+v", status, hits.Load(), err, resp)
+		}
+		if len(counted) != 1 || counted[0] != "create Task" {
+			t.Errorf("%d: counted as %q", status, counted)
 		}
 	}
 }

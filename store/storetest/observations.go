@@ -16,7 +16,7 @@ func feeds(t *testing.T, l Ledger) {
 	must(t, err)
 	same(t, "a feed never read", never, callback.FeedState{Clinic: here, EHR: ehr, Feed: callback.FeedItems})
 	state := callback.FeedState{Clinic: here, EHR: ehr, Feed: callback.FeedItems, Watermark: noon,
-		LastAttempt: noon.Add(time.Minute), LastSuccess: noon.Add(time.Second), LastError: "timed out"}
+		LastAttempt: noon.Add(time.Minute), LastSuccess: noon.Add(time.Second), LastError: "timed out", Skew: -3 * time.Minute}
 	must(t, l.SaveFeedState(ctx, state))
 	got, err := l.FeedState(ctx, here, ehr, callback.FeedItems)
 	must(t, err)
@@ -59,6 +59,11 @@ func pages(t *testing.T, l Ledger) {
 	must(t, l.SavePage(ctx, all[0]))
 	same(t, "after one came again", pending(10), []callback.Page{all[1], all[3]})
 	want(t, l.PageDone(ctx, callback.NewID(), "", noon), callback.ErrNotFound)
+	again := callback.Page{ID: callback.NewID(), Clinic: here, EHR: ehr, Feed: callback.FeedItems, FetchedAt: noon, Body: []byte("x")}
+	must(t, l.SavePage(ctx, again))
+	must(t, l.PageDone(ctx, again.ID, "entry 3: no id", noon))
+	must(t, l.SavePage(ctx, all[2]))
+	same(t, "another feed's page with the same problem", pending(10), []callback.Page{all[1], all[3]})
 
 	// A page that was dropped is not known any more and can be stored anew.
 	drop := func(empty callback.ID, before time.Time) []callback.Page {
@@ -148,6 +153,12 @@ func appointments(t *testing.T, l Ledger) {
 		must(t, err)
 		same(t, name, present(got...), c.want)
 	}
+	known, err := l.Versions(ctx, here, ehr, []string{"a1", "nowhere", "bare"})
+	must(t, err)
+	same(t, "known versions", known, map[string]string{"a1": "2", "bare": ""})
+	known, err = l.Versions(ctx, there, ehr, []string{"a1"})
+	must(t, err)
+	same(t, "known versions of another clinic", len(known), 0)
 	for _, bad := range []callback.Appointment{{EHR: ehr, ID: "x", State: "booked"}, {Clinic: here, ID: "x", State: "booked"},
 		{Clinic: here, EHR: ehr, State: "booked"}, {Clinic: here, EHR: ehr, ID: "x"}} {
 		_, _, err := l.SaveAppointment(ctx, bad)

@@ -113,7 +113,7 @@ func (s *suite) refusals(t *testing.T) {
 }
 
 func drain(t *testing.T, c ehr.Connector, f callback.Feed) error {
-	for _, err := range c.Changes(t.Context(), f, time.Now().Add(-time.Minute)) {
+	for _, err := range c.Changes(t.Context(), callback.FeedQuery{Feed: f, Since: time.Now().Add(-time.Minute), Patient: redact.NewText("1")}) {
 		if err != nil {
 			return err
 		}

@@ -342,7 +342,7 @@ func (s *suite) cancelled(t *testing.T) {
 		"create": func(ctx context.Context) error { _, err := c.Create(ctx, other.work()); return err },
 		"edit":   func(ctx context.Context) error { _, err := c.Edit(ctx, item, st.work()); return err },
 		"changes": func(ctx context.Context) error {
-			for _, err := range c.Changes(ctx, callback.FeedItems, st.now) {
+			for _, err := range c.Changes(ctx, items(st.now)) {
 				if err != nil {
 					return err
 				}

@@ -82,9 +82,13 @@ func (c Config) NeededScopes() []scopes.Need {
 	if !c.ProposedMeansBooked {
 		appointments = scopes.Create + scopes.Read + scopes.Update + scopes.Search // and proposing them
 	}
-	return append(needs,
+	needs = append(needs,
 		scopes.Need{Resource: string(callback.AppointmentResource), Letters: appointments},
 		scopes.Need{Resource: "Patient", Letters: scopes.Read + scopes.Search})
+	if c.push {
+		needs = append(needs, scopes.Need{Resource: subscription, Letters: scopes.Create + scopes.Read + scopes.Update + scopes.Search})
+	}
+	return needs
 }
 
 // validate checks that what a kind needs is there and that nothing is said which

@@ -91,7 +91,8 @@ func (c *Connector) Capabilities(ctx context.Context) (callback.Capabilities, er
 		Rungs:           c.rungs(m),
 		Proposal:        c.proposal(m),
 		ItemFeed:        len(c.fed(m)) > 0,
-		AppointmentFeed: m.Can("Appointment", "search-type"),
+		AppointmentFeed: c.appointmentFeed(m),
+		AppointmentByID: m.Can("Appointment", "read"),
 		PatientByID:     m.Can("Patient", "read"),
 		PatientByName:   patientSearch && offers(patient, "name") && offers(patient, "birthdate"),
 		PatientByPhone:  patientSearch && offers(patient, "phone"),
@@ -114,6 +115,23 @@ func (c *Connector) proposal(m fhir.Capabilities) callback.Rung {
 		r.Refused = "Appointment cannot be created and updated"
 	}
 	return r
+}
+
+// appointmentFeed is how appointments are watched, where they can be searched at all.
+func (c *Connector) appointmentFeed(m fhir.Capabilities) callback.FeedKind {
+	if !m.Can("Appointment", "search-type") {
+		return callback.FeedNone
+	}
+	return c.cfg.Appointments.kind()
+}
+
+// searchedBy is what each feed of appointments rests on, and what follows where the
+// EHR ignores it.
+var searchedBy = map[callback.FeedKind]struct{ param, lost string }{
+	callback.FeedWatermark: {"_lastUpdated", "if it is ignored, every poll reads all appointments"},
+	callback.FeedNewest:    {"_lastUpdated", "if it cannot be sorted by, bookings are missed"},
+	callback.FeedWindow:    {"date", "if it is ignored, every poll reads all appointments"},
+	callback.FeedPatient:   {"patient", "if it is ignored, every patient's poll reads all appointments"},
 }
 
 func offers(r fhir.ResourceCapability, param string) bool {
@@ -140,8 +158,11 @@ func (c *Connector) missing(caps callback.Capabilities, m fhir.Capabilities) []s
 		say(rung.ReadBack && !fed, name+" cannot be searched by time of change: each open item is read by itself")
 		say(fed && !m.Searches(name, "_lastUpdated"), name+" does not list the search parameter _lastUpdated: if it is ignored, every poll reads all work items")
 	}
-	say(!caps.AppointmentFeed, "Appointment cannot be searched: booked visits close nothing")
-	say(caps.AppointmentFeed && !m.Searches("Appointment", "_lastUpdated"), "Appointment does not list the search parameter _lastUpdated: if it is ignored, every poll reads all appointments")
+	say(caps.AppointmentFeed == callback.FeedNone, "Appointment cannot be searched: booked visits close nothing")
+	if by := searchedBy[caps.AppointmentFeed]; by.param != "" {
+		say(!m.Searches("Appointment", by.param), "Appointment does not list the search parameter "+by.param+": "+by.lost)
+	}
+	say(caps.AppointmentFeed != callback.FeedNone && !caps.AppointmentByID, "Appointment cannot be read by id: a visit that is deleted does not open its callback again")
 	say(!caps.Proposal.Usable(), caps.Proposal.Refused+": visits are not proposed")
 	say(!caps.PatientByID, "Patient cannot be read by id")
 	say(!caps.PatientByName, "Patient cannot be searched by name and birth date")

@@ -30,19 +30,24 @@ type Config struct {
 	PageSize  int    `yaml:"page_size"` // of searches
 	// AppointmentHorizon is how far back the first look at appointments goes.
 	AppointmentHorizon time.Duration `yaml:"appointment_horizon"`
+	Appointments       Appointments  `yaml:"appointments"`
 	// SearchByPost keeps names, birth dates and phone numbers out of URLs. Turn it
 	// off only for an EHR that has no POST _search.
 	SearchByPost bool `yaml:"search_by_post"`
 	InsecureHTTP bool `yaml:"insecure_http"` // allow http:// beyond this machine
+	// Subscription says how this EHR is asked to tell of changes.
+	Subscription SubscriptionConfig `yaml:"subscription"`
 
 	RungConfig `yaml:",inline"`
+
+	push bool // Settings.Push
 }
 
 // Default returns what holds where the operator says nothing.
 func Default() Config {
 	return Config{
 		Auth: Auth{Kind: authNone}, Timeout: 30 * time.Second, PageSize: 100,
-		AppointmentHorizon: 24 * time.Hour, SearchByPost: true, RungConfig: defaultRungs(),
+		AppointmentHorizon: 24 * time.Hour, SearchByPost: true, Subscription: defaultSubscription(), RungConfig: defaultRungs(),
 	}
 }
 
@@ -67,7 +72,7 @@ func (c Config) Validate() error {
 	if c.AppointmentHorizon < 0 {
 		bad("appointment_horizon must not be negative; write it as 24h")
 	}
-	return errors.Join(errors.Join(errs...), c.validateOwners(), c.RungConfig.validate(), c.Auth.validate())
+	return errors.Join(errors.Join(errs...), c.Appointments.validate(), c.validateOwners(), c.Subscription.validate(), c.RungConfig.validate(), c.Auth.validate())
 }
 
 func (c Config) validateOwners() error {

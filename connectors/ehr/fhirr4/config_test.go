@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/connectors/ehr"
 	"github.com/ringback-health/ringback/connectors/ehr/fhirr4"
 	"github.com/ringback-health/ringback/internal/redact"
@@ -34,6 +35,7 @@ appointment_horizon: 48h
 search_by_post: false
 insecure_http: true
 rung: communication
+appointments: {feed: window, ahead: 720h, step: 168h, of: [Location/12, Practitioner/7]}
 file_again: true
 no_marker_search: true
 guard: if-unmodified-since
@@ -49,6 +51,14 @@ communication:
   needs_patient: true
 service_request: {code: {text: Call}, category: {code: x}, requester: Practitioner/1, performer: Organization/3}
 document_reference: {type: {system: urn:t, code: letter}, author: Device/4, needs_patient: false}
+subscription:
+  offered: always
+  initial_status: active
+  lifetime: 24h
+  topics: {appointments: https://ehr.example/topics/appointment}
+  payload_content: id-only
+  heartbeat: 10m
+  secret_extension: https://ehr.example/secret
 `
 	if err := decode(file)(&cfg); err != nil {
 		t.Fatal(err)
@@ -56,9 +66,14 @@ document_reference: {type: {system: urn:t, code: letter}, author: Device/4, need
 	want := fhirr4.Config{BaseURL: "https://ehr.example/fhir",
 		Auth: fhirr4.Auth{Kind: "client_credentials", TokenURL: "https://ehr.example/token", ClientID: "ringback",
 			ClientSecretFile: "/run/secrets/ehr", Scopes: []string{"system/Task.cruds"}, Style: "form"},
-		Owners:              map[string]string{"front-desk": "Organization/12", "billing": "CareTeam/b"},
+		Owners: map[string]string{"front-desk": "Organization/12", "billing": "CareTeam/b"},
+		Appointments: fhirr4.Appointments{Feed: callback.FeedWindow, Ahead: 720 * time.Hour, Step: 168 * time.Hour,
+			Of: []string{"Location/12", "Practitioner/7"}},
 		ProposedMeansBooked: true, Timeout: 10 * time.Second, MaxPerSecond: 2.5, MRNSystem: "urn:mrn", PageSize: 50,
 		AppointmentHorizon: 48 * time.Hour, InsecureHTTP: true,
+		Subscription: fhirr4.SubscriptionConfig{Offered: "always", InitialStatus: "active", Lifetime: 24 * time.Hour,
+			Topics:         map[callback.Feed]string{"appointments": "https://ehr.example/topics/appointment"},
+			PayloadContent: "id-only", Heartbeat: 10 * time.Minute, SecretExtension: "https://ehr.example/secret"},
 		RungConfig: fhirr4.RungConfig{Rung: "communication", FileAgain: true, NoMarkerSearch: true, Guard: "if-unmodified-since",
 			Communication: fhirr4.CommunicationConfig{Form: "message", Sender: "Practitioner/1", Recipient: "Group/2",
 				Category: fhirr4.Coded{System: "urn:c", Code: "notification", Text: "Note"}, Payload: "attachment", Marker: "topic",
@@ -120,20 +135,22 @@ func TestEveryKindOfLogin(t *testing.T) {
 // TestAllFaultsAreListed: an operator corrects a file once, not seven times.
 func TestAllFaultsAreListed(t *testing.T) {
 	_, err := fhirr4.New(settings(t), fhirr4.Config{RungConfig: fhirr4.Default().RungConfig,
-		Auth:    fhirr4.Auth{Kind: "basic", TokenEnv: "T", Style: "header"},
-		Owners:  map[string]string{"a": "Group/1", "b": "Organization/1", "c": "Organization/1", "": "CareTeam/1", "d": "CareTeam/../1"},
-		Timeout: -1, MaxPerSecond: -1, PageSize: 5000, AppointmentHorizon: -1})
+		Auth:         fhirr4.Auth{Kind: "basic", TokenEnv: "T", Style: "header"},
+		Subscription: fhirr4.SubscriptionConfig{Offered: "yes", InitialStatus: "off", PayloadContent: "full-resource"},
+		Owners:       map[string]string{"a": "Group/1", "b": "Organization/1", "c": "Organization/1", "": "CareTeam/1", "d": "CareTeam/../1"},
+		Timeout:      -1, MaxPerSecond: -1, PageSize: 5000, AppointmentHorizon: -1})
 	if err == nil {
 		t.Fatal("taken")
 	}
 	for _, want := range []string{"base_url is missing", "timeout", "max_per_second", "page_size", "appointment_horizon",
 		"owners.a", "owners.c", "owners: an owner has no name", "owners.d", "basic needs user", "basic needs password_env or password_file",
-		"token_env or token_file belongs to kind bearer", "style belongs to kind client_credentials", "auth.style"} {
+		"token_env or token_file belongs to kind bearer", "style belongs to kind client_credentials", "auth.style",
+		"subscription.offered", "subscription.initial_status", "subscription.payload_content", "subscription.secret_extension"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in:\n%v", want, err)
 		}
 	}
-	if n := strings.Count(err.Error(), "\n") + 1; n != 14 {
+	if n := strings.Count(err.Error(), "\n") + 1; n != 18 {
 		t.Errorf("%d faults are listed:\n%v", n, err)
 	}
 	for _, c := range []struct {
@@ -164,6 +181,32 @@ func TestAllFaultsAreListed(t *testing.T) {
 		c.change(&cfg)
 		if _, err := fhirr4.New(settings(t), cfg); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q is not in %v", c.want, err)
+		}
+	}
+}
+
+// TestAppointmentsSettings: what one feed has no use for is not said in vain.
+func TestAppointmentsSettings(t *testing.T) {
+	for yaml, fault := range map[string]string{
+		"{}":                                          "",
+		"{feed: watermark, unordered: true}":          "",
+		"{unordered: true}":                           "",
+		"{feed: patient}":                             "",
+		"{feed: newest-first}":                        "",
+		"{feed: window, of: [Location/1]}":            "",
+		"{feed: changed-feed}":                        `"changed-feed" is none of watermark, window, patient, newest-first`,
+		"{feed: patient, ahead: 24h}":                 "ahead belongs to feed: window",
+		"{step: 24h}":                                 "step belongs to feed: window",
+		"{feed: newest-first, of: [Location/1]}":      "of belongs to feed: window",
+		"{feed: window, unordered: true}":             "unordered belongs to feed: watermark",
+		"{feed: window, ahead: -1h}":                  "ahead must not be negative",
+		"{feed: window, step: 1s}":                    "step must be at least an hour",
+		"{feed: window, of: [Location/1, Patient/2]}": `of[1]: "Patient/2": write Location/12 or Practitioner/7`,
+		"{feed: window, of: [\"Location/1?x=y\"]}":    "write Location/12",
+	} {
+		_, err := fhirr4.Kind().New(settings(t), decode("base_url: https://ehr.example/fhir\nappointments: "+yaml+"\n"))
+		if fault == "" && err != nil || fault != "" && (err == nil || !strings.Contains(err.Error(), fault)) {
+			t.Errorf("%s: %v, want %q", yaml, err, fault)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package fhirr4_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/connectors/ehr"
@@ -138,6 +139,35 @@ func TestConformanceOfLowerRungs(t *testing.T) {
 					}))
 				})
 			}
+		})
+	}
+}
+
+// TestConformanceOfFeeds: each way of watching appointments, in an EHR whose index
+// lags as well.
+func TestConformanceOfFeeds(t *testing.T) {
+	for name, watch := range map[string]fhirr4.Appointments{
+		"window":              {Feed: callback.FeedWindow},
+		"window in steps":     {Feed: callback.FeedWindow, Step: 5 * 24 * time.Hour, Ahead: 30 * 24 * time.Hour},
+		"patient":             {Feed: callback.FeedPatient},
+		"newest first":        {Feed: callback.FeedNewest},
+		"watermark unordered": {Feed: callback.FeedWatermark, Unordered: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			box, base := serve(t, sandbox.Options{})
+			if err := box.Faults().Add(sandbox.Fault{Action: sandbox.ActionIndexLag, LagMS: 30}); err != nil {
+				t.Fatal(err)
+			}
+			ehrtest.Exercise(t, fixture(base, func(f *ehrtest.Fixture) {
+				f.Connect = func(t *testing.T, to string, pageSize int) ehr.Connector {
+					cfg := config(to)
+					cfg.Appointments = watch
+					if pageSize > 0 {
+						cfg.PageSize = pageSize
+					}
+					return connect(t, cfg)
+				}
+			}))
 		})
 	}
 }

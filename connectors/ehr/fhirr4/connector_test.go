@@ -276,7 +276,7 @@ func TestFeedsAskForWhatChanged(t *testing.T) {
 	} {
 		tt.want.Set("_sort", "_lastUpdated")
 		tt.want.Set("_count", "100")
-		for _, err := range c.Changes(t.Context(), tt.feed, tt.since) {
+		for _, err := range c.Changes(t.Context(), callback.FeedQuery{Feed: tt.feed, Since: tt.since}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -285,7 +285,7 @@ func TestFeedsAskForWhatChanged(t *testing.T) {
 			t.Errorf("%s since %s asks for\n%s, want\n%s", tt.feed, tt.since, asked.Load(), want)
 		}
 	}
-	for _, err := range c.Changes(t.Context(), "faxes", since) {
+	for _, err := range c.Changes(t.Context(), callback.FeedQuery{Feed: "faxes", Since: since}) {
 		if !fault.Is(err, fault.Permanent) {
 			t.Errorf("a feed that does not exist gives %v", err)
 		}
@@ -359,7 +359,7 @@ func TestMergedChartByItsOldID(t *testing.T) {
 	for body, want := range map[string]struct{ id, into string }{
 		`{"resourceType":"Patient","id":"old","active":false,"link":[{"type":"replaced-by","other":{"reference":"Patient/new"}}]}`: {"old", "new"},
 		`{"resourceType":"Patient","id":"new","link":[{"type":"replaces","other":{"reference":"Patient/old"}}]}`:                   {"old", "new"},
-		`{"resourceType":"Patient","id":"new","link":[{"type":"replaced-by","other":{"reference":"Patient/newer"}}]}`:              {"old", "newer"},
+		`{"resourceType":"Patient","id":"new","link":[{"type":"replaced-by","other":{"reference":"Patient/newer"}}]}`:              {"old", "new"}, // followed once
 		`{"resourceType":"Patient","id":"old"}`: {"old", ""},
 	} {
 		c, _ := scripted(t, func(w http.ResponseWriter, _ *http.Request) { write(w, 200, body) })

@@ -74,6 +74,7 @@ func (c *Connector) Examine(ctx context.Context, o ehr.Examination, report func(
 	known := e.metadata(ctx)
 	if known {
 		e.rung()
+		e.pushOffered(o.Push)
 	} else {
 		e.skip("it is not known what the EHR can do", checkRung, checkConditional, checkProposals)
 	}
@@ -87,7 +88,9 @@ func (c *Connector) Examine(ctx context.Context, o ehr.Examination, report func(
 		return
 	}
 	e.searches(ctx)
+	e.order(ctx)
 	e.paging(ctx)
+	e.push(ctx, o.Push)
 	if o.RoundTrip {
 		e.trip(ctx, o)
 	}
@@ -99,7 +102,13 @@ func (e *exam) later(o ehr.Examination) []string {
 	for _, p := range e.probes() {
 		names = append(names, p.check)
 	}
+	if e.ordered() {
+		names = append(names, checkOrder)
+	}
 	names = append(names, checkPaging)
+	if o.Push != nil {
+		names = append(names, checkPush)
+	}
 	if o.RoundTrip {
 		names = append(names, checkTrip)
 	}

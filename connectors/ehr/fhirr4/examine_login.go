@@ -231,11 +231,14 @@ func (e *exam) needs() []scopes.Need {
 		case slices.Contains(callback.Rungs, t):
 			continue
 		case t == callback.AppointmentResource:
+			watch := e.caps.AppointmentFeed != callback.FeedNone
 			propose := e.caps.Proposal.Usable() && strings.Contains(n.Letters, scopes.Create)
 			n.Letters = letters(map[string]bool{scopes.Create: propose, scopes.Update: propose,
-				scopes.Read: propose || e.caps.AppointmentFeed, scopes.Search: e.caps.AppointmentFeed})
+				scopes.Read: propose || watch, scopes.Search: watch})
 		case t == "Patient":
 			n.Letters = letters(map[string]bool{scopes.Read: e.caps.PatientByID, scopes.Search: e.m.Can("Patient", "search-type")})
+		case n.Resource == subscription && !e.c.subscribes(e.m):
+			continue
 		}
 		if n.Letters != "" {
 			needs = append(needs, n)
@@ -321,6 +324,8 @@ func lostScopes(d scopes.Difference) []string {
 func lostScope(a scopes.Access) string {
 	has := func(letter string) bool { return strings.Contains(a.Letters, letter) }
 	switch {
+	case a.Resource == subscription:
+		return "the EHR is not asked to tell of changes, or not again in time: they are found by polls"
 	case a.Resource == "Patient":
 		return "callers are not matched with charts"
 	case a.Resource == "Appointment" && (has(scopes.Read) || has(scopes.Search)):

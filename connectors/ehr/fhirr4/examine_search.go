@@ -81,19 +81,6 @@ func (e *exam) itemProbes() []probe {
 	return []probe{marker, byKind, byTime}
 }
 
-func (e *exam) visitProbes() []probe {
-	const resource = string(callback.AppointmentResource)
-	far := e.c.clock.Now().AddDate(20, 0, 0)
-	byDate := probe{check: "visits-by-date", resource: resource, filters: []string{"date"},
-		params: url.Values{"date": {"ge" + far.Format(time.DateOnly)}},
-		what:   "appointments by date", lost: "booked visits close nothing", flood: "the first look reads every appointment there ever was",
-		fits: func(entry fhir.Entry) bool {
-			a, err := mapping.Appointment(entry.Resource, e.c.site)
-			return err == nil && !a.Start.Before(far.AddDate(0, 0, -2))
-		}}
-	return []probe{byDate, e.byTime("visits-by-time", resource, "appointments by time of change", "booked visits close nothing", "every poll reads all appointments again")}
-}
-
 // byTime asks for what will change after tomorrow.
 func (e *exam) byTime(check, resource, what, lost, flood string) probe {
 	return probe{check: check, resource: resource, filters: []string{"_lastUpdated"}, what: what, lost: lost, flood: flood,

@@ -3,32 +3,36 @@ package fhirr4
 import (
 	"context"
 	"fmt"
-	"iter"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/connectors/ehr/feed"
 	"github.com/ringback-health/ringback/fhir"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/mapping"
 )
 
-// Changes searches by modification time, oldest first, one type of resource after the
-// other. The baseline is all work items of callbacks, and all appointments from the
-// horizon on.
-func (c *Connector) Changes(ctx context.Context, f callback.Feed, since time.Time) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		resources, err := c.sources(ctx, f)
+// Changes reads work items by time of change, one type of resource after the other,
+// and appointments the way the configuration says. The baseline is all work items of
+// callbacks, and all appointments from the horizon on.
+func (c *Connector) Changes(ctx context.Context, q callback.FeedQuery) feed.Pages {
+	if q.Appointment != "" {
+		return c.oneAppointment(ctx, q.Appointment)
+	}
+	return func(yield func(callback.FeedPage, error) bool) {
+		resources, err := c.sources(ctx, q.Feed)
 		if err != nil {
-			yield(nil, err)
+			yield(callback.FeedPage{}, err)
 			return
 		}
-		for _, t := range resources {
-			for page, err := range c.fhir.Search(ctx, string(t), c.changed(t, since)) {
-				if !yield(page.Body, err) || err != nil {
+		for i, t := range resources {
+			for page, err := range c.strategy(t).Read(ctx, q) {
+				if i < len(resources)-1 {
+					page.Reached = time.Time{} // the other types were not read so far
+				}
+				if !yield(page, err) || err != nil {
 					return
 				}
 			}
@@ -61,30 +65,11 @@ func (c *Connector) sources(ctx context.Context, f callback.Feed) ([]callback.Re
 	return resources, nil
 }
 
-// changed are the parameters that ask for what has changed.
-func (c *Connector) changed(t callback.ResourceType, since time.Time) url.Values {
-	params := url.Values{"_sort": {"_lastUpdated"}, "_count": {strconv.Itoa(c.cfg.PageSize)}}
-	switch ours := mapping.SystemTaskKind + "|" + mapping.KindCallback; {
-	case t == callback.TaskResource:
-		params.Set("code", ours)
-	case t != callback.AppointmentResource:
-		params.Set("category", ours)
-	case since.IsZero():
-		params.Set("date", "ge"+c.today(c.cfg.AppointmentHorizon))
-	}
-	if !since.IsZero() {
-		// To the second, rounded down: finer times are cut off by some servers, and
-		// reading something twice is harmless.
-		params.Set("_lastUpdated", "ge"+since.UTC().Format("2006-01-02T15:04:05Z"))
-	}
-	return params
-}
-
 // Interpret reads a page. What does not belong to the feed is passed over in
 // silence, because servers send it along; what belongs to it and cannot be read is
 // a problem.
 func (c *Connector) Interpret(f callback.Feed, page []byte) (callback.Changes, error) {
-	bundle, err := fhir.ParseBundle(page)
+	bundle, err := parsePage(f, page)
 	if err != nil {
 		return callback.Changes{}, fault.New(fault.Permanent, "interpret "+string(f), err.Error()).
 			WithHint("the EHR sent something else than a page of resources; tell its vendor").Because(err)
@@ -99,6 +84,15 @@ func (c *Connector) Interpret(f callback.Feed, page []byte) (callback.Changes, e
 		}
 	}
 	return changes, nil
+}
+
+// parsePage reads a page of a search, or an appointment that was read by its id.
+func parsePage(f callback.Feed, page []byte) (fhir.Bundle, error) {
+	t, err := fhir.ResourceType(page)
+	if err == nil && f == callback.FeedAppointments && t == string(callback.AppointmentResource) {
+		return fhir.Bundle{Entries: []fhir.Entry{{Resource: page, ResourceType: t}}}, nil
+	}
+	return fhir.ParseBundle(page)
 }
 
 // entry reads one entry into changes and returns what is wrong with it, "" when

@@ -52,9 +52,10 @@ func New(s ehr.Settings, cfg Config) (*Connector, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg.push = s.Push
 	auth, headers, authErr := cfg.credentials(s)
 	to := rest.Config{BaseURL: cfg.BaseURL, Auth: auth, Headers: headers, Timeout: cfg.Timeout,
-		MaxPerSecond: cfg.MaxPerSecond, AllowHTTP: cfg.InsecureHTTP, Logger: s.Logger, Clock: s.Clock}
+		MaxPerSecond: cfg.MaxPerSecond, AllowHTTP: cfg.InsecureHTTP, Logger: s.Logger, Clock: s.Clock, Sent: s.Sent}
 	if s.Turns != nil && cfg.MaxPerSecond > 0 {
 		to.Gate = s.Turns(cfg.MaxPerSecond)
 	}

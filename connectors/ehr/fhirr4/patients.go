@@ -51,26 +51,46 @@ func (c *Connector) patientByID(ctx context.Context, q callback.PatientQuery) ([
 	if !mapping.ValidID(q.ID.Reveal()) {
 		return nil, nil // there is no such chart
 	}
-	raw, meta, err := c.fhir.Read(ctx, "Patient", q.ID.Reveal())
+	raw, chart, err := c.chart(ctx, q.ID)
 	if fault.Is(err, fault.NotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	asked := q.ID
-	if now := redact.NewText(meta.ID); !now.IsEmpty() && !now.Equal(asked) {
-		q.ID = now
+	if chart.MergedInto.IsEmpty() {
+		return c.chartIfFits(nil, raw, q)
 	}
-	charts, err := c.chartIfFits(nil, raw, q)
-	if err != nil || len(charts) == 0 || charts[0].ID.Equal(asked) {
-		return charts, err
+	// Who it is stands in the chart that replaced it. That one is not followed further.
+	survivor, of, err := c.chart(ctx, chart.MergedInto)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return nil, err
 	}
-	if charts[0].MergedInto.IsEmpty() {
-		charts[0].MergedInto = charts[0].ID
+	if err == nil {
+		raw, of.MergedInto, of.ID = survivor, chart.MergedInto, chart.ID
+		chart = of
 	}
-	charts[0].ID = asked
-	return charts, nil
+	view, err := fhir.ParsePatient(raw)
+	if err != nil || !c.fits(view, chart, q) {
+		return nil, err
+	}
+	return []callback.Chart{chart}, nil
+}
+
+// chart reads a chart. One that the EHR redirects from is merged into the other.
+func (c *Connector) chart(ctx context.Context, id redact.Text) ([]byte, callback.Chart, error) {
+	raw, _, err := c.fhir.ReadMoved(ctx, "Patient", id.Reveal())
+	if err != nil {
+		return nil, callback.Chart{}, err
+	}
+	chart, err := mapping.Chart(raw, c.site)
+	if err != nil {
+		return nil, callback.Chart{}, err
+	}
+	if !chart.ID.Equal(id) && !chart.ID.IsEmpty() {
+		chart.MergedInto, chart.ID = chart.ID, id
+	}
+	return raw, chart, nil
 }
 
 // patientSearches returns the searches to try, one after the other until one has

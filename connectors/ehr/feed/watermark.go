@@ -1,0 +1,101 @@
+package feed
+
+import (
+	"context"
+	"time"
+
+	"github.com/ringback-health/ringback/callback"
+)
+
+// Watermark reads what changed since a time, from an EHR that can be asked for it
+// (FHIR _lastUpdated, athenahealth startlastmodified, DrChrono since).
+//
+// Behind each page it asks anew from the last change in it, and does not follow the
+// EHR's own paging: an entry that changes while it is paged moves to the end, all
+// behind it move up, and the one at the edge of the next page would be skipped for
+// ever. This rests on the order of the entries. Where it does not show, or where a page
+// holds nothing but changes of one second, the EHR's paging is followed, and what was
+// read so is read twice: an entry that was skipped at an edge stands somewhere else by
+// then.
+type Watermark struct {
+	// Fetch returns the pages of what changed at or after from, oldest change first.
+	// Where q.Since is zero they are those of the baseline, whatever from is.
+	Fetch func(ctx context.Context, q callback.FeedQuery, from time.Time) Pages
+	// Times returns when each entry of a page changed, in the order of the page. Nil: the
+	// EHR keeps no order.
+	Times func(body []byte) ([]time.Time, error)
+}
+
+// Read yields what changed at or after q.Since. Where the order shows, each page says
+// how far it reached.
+func (w Watermark) Read(ctx context.Context, q callback.FeedQuery) Pages {
+	return func(yield func(callback.FeedPage, error) bool) {
+		o := order{times: w.Times, last: q.Since.Truncate(time.Second), broken: w.Times == nil}
+		from, again := q.Since, true
+		var edge *time.Time // from when on the EHR's paging was followed
+		for again {
+			again = false
+			for page, err := range w.Fetch(ctx, q, from) {
+				reached := time.Time{}
+				if err == nil {
+					reached = o.reached(page.Body)
+				}
+				if edge == nil {
+					page.Reached = reached // else not before it was read twice
+				}
+				if !yield(page, err) || err != nil {
+					return
+				}
+				if again = page.More && reached.After(from); again {
+					from = reached
+					break
+				}
+				if page.More && edge == nil {
+					at := from
+					edge = &at
+				}
+			}
+		}
+		if o.broken && edge != nil {
+			edge = &q.Since
+		}
+		if edge != nil {
+			handOn(w.Fetch(ctx, q, *edge), yield)
+		}
+	}
+}
+
+// order watches whether entries come oldest change first. Times are compared to the
+// second: many servers sort and filter no finer.
+type order struct {
+	times  func(body []byte) ([]time.Time, error)
+	last   time.Time // of the entries so far
+	broken bool      // it does not hold
+	shown  bool      // it holds, and not only because all changed at once
+}
+
+// reached returns how far the entries go with those of one more page; zero while no
+// order shows.
+func (o *order) reached(body []byte) time.Time {
+	if o.broken {
+		return time.Time{}
+	}
+	times, err := o.times(body)
+	if err != nil {
+		o.broken = true
+		return time.Time{}
+	}
+	for i, t := range times {
+		t = t.Truncate(time.Second)
+		if t.Before(o.last) {
+			o.broken = true
+			return time.Time{}
+		}
+		o.shown = o.shown || i > 0 && t.After(o.last)
+		o.last = t
+	}
+	if !o.shown {
+		return time.Time{}
+	}
+	return o.last
+}
