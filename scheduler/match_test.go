@@ -305,7 +305,9 @@ func TestMergedCharts(t *testing.T) {
 			w.must(w.front.MergePatients(ann, kept.ID, move))
 			w.clock.Advance(2 * time.Hour)
 			visit := w.book(kept.ID, "")
-			w.poll() // sees the visit, and then the merge
+			w.poll()
+			w.clock.Advance(24 * time.Hour) // charts are looked at once a day
+			w.poll()
 			r := w.record(id)
 			if r.Patient.Keys.EHRID.Reveal() != kept.ID || r.Patient.Resolution != callback.Certain {
 				t.Fatalf("chart %s by %s", r.Patient.Resolution, r.Patient.How)

@@ -141,8 +141,8 @@ func (p *printer) matrix(t Tally) {
 		t.Review.Sent, t.Review.Answered, a.Untold)
 	p.line("Not counted: %d answers where staff were first, %d gone before they had to be seen, %d too late for attribution, %d by a visit credited elsewhere, %d in a callback that another request holds open;",
 		a.StaffFirst, a.Gone, a.Late, a.Elsewhere, a.Held)
-	p.line("%d reopenings between a cancellation and the next visit, %d by one visit of a series, %d after a wrong close; %d callbacks nobody asked for.",
-		o.Between, o.Series, o.Undone, t.Unasked)
+	p.line("%d reopenings between a cancellation and the next visit, %d by one visit of a series, %d by one booked aside, %d after a wrong close; %d callbacks nobody asked for.",
+		o.Between, o.Series, o.Aside, o.Undone, t.Unasked)
 }
 
 func (p *printer) counts(title string, c Counts) {

@@ -78,9 +78,11 @@ type Reopens struct {
 	Fresh    int `json:"fresh"`
 	NotFresh int `json:"not_fresh"`
 	// Between a cancellation and the visit booked in its place, because one visit of a
-	// Series fell through, Undone after a wrong close: neither right nor wrong.
+	// Series fell through or one booked Aside while a question was answered, Undone after a
+	// wrong close: neither right nor wrong.
 	Between int `json:"between"`
 	Series  int `json:"of_a_series"`
+	Aside   int `json:"booked_aside"`
 	Undone  int `json:"undone"`
 }
 
@@ -120,7 +122,7 @@ func (t *Tally) Add(o Tally) {
 		{&t.Review.Sent, &o.Review.Sent}, {&t.Review.Answered, &o.Review.Answered},
 		{&t.Reopens.Right, &o.Reopens.Right}, {&t.Reopens.Missed, &o.Reopens.Missed}, {&t.Reopens.Wrong, &o.Reopens.Wrong},
 		{&t.Reopens.Kept, &o.Reopens.Kept}, {&t.Reopens.NotKept, &o.Reopens.NotKept}, {&t.Reopens.Between, &o.Reopens.Between}, {&t.Reopens.Series, &o.Reopens.Series},
-		{&t.Reopens.Undone, &o.Reopens.Undone}, {&t.Reopens.Fresh, &o.Reopens.Fresh}, {&t.Reopens.NotFresh, &o.Reopens.NotFresh},
+		{&t.Reopens.Aside, &o.Reopens.Aside}, {&t.Reopens.Undone, &o.Reopens.Undone}, {&t.Reopens.Fresh, &o.Reopens.Fresh}, {&t.Reopens.NotFresh, &o.Reopens.NotFresh},
 	} {
 		*p[0] += *p[1]
 	}

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -107,13 +108,7 @@ func (w *world) converse(s *story) error {
 		}
 	}
 	open := s.open()
-	for _, other := range w.order {
-		for _, n := range other.open() {
-			if other != s && n.caller == open[0].caller && !n.arranged() && !holds(s, n) && chance(s.r, rateAllWishes) {
-				open = append(open, n)
-			}
-		}
-	}
+	open = append(open, w.alsoWanted(s.r, open)...)
 	t := w.now
 	for _, n := range open {
 		t = t.Add(between(n.r, time.Minute, 6*time.Minute))
@@ -122,6 +117,20 @@ func (w *world) converse(s *story) error {
 	}
 	w.look(s, 9*time.Hour)
 	return nil
+}
+
+// alsoWanted returns what else the caller who is on the phone has asked for, as far as it
+// is spoken of.
+func (w *world) alsoWanted(r *rand.Rand, now []*need) []*need {
+	var list []*need
+	for _, s := range w.order {
+		for _, n := range s.open() {
+			if n.caller == now[0].caller && !n.arranged() && !slices.Contains(now, n) && !slices.Contains(list, n) && chance(r, rateAllWishes) {
+				list = append(list, n)
+			}
+		}
+	}
+	return list
 }
 
 func holds(s *story, n *need) bool {
@@ -221,11 +230,20 @@ func (w *world) endAll(n *need, o callback.Outcome, rate float64) error {
 	return nil
 }
 
-// getsThrough: the caller calls again and is answered.
+// getsThrough: the caller calls again and is answered, and speaks of what else is open.
 func (w *world) getsThrough(n *need) error {
 	if n.arranged() {
 		return nil
 	}
+	for _, m := range append([]*need{n}, w.alsoWanted(n.r, []*need{n})...) {
+		if err := w.serveLive(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *world) serveLive(n *need) error {
 	w.tell(n, "calls again and is answered")
 	if err := w.serve(n, nil); err != nil || !n.settled {
 		return err

@@ -54,6 +54,12 @@ type need struct {
 // arranged reports whether nobody has to do anything about it now.
 func (n *need) arranged() bool { return n.settled || n.waiting || n.moving }
 
+// asideFell reports whether a visit that was booked in the conversation that settled the
+// need, and does not answer it, fell through.
+func (n *need) asideFell() bool {
+	return slices.ContainsFunc(n.excused, func(v *visit) bool { return !v.stands })
+}
+
 // visit is an appointment in the EHR.
 type visit struct {
 	id       string
@@ -64,7 +70,7 @@ type visit struct {
 	over     bool
 	moves    int // counts them, so that what was planned for the old time is dropped
 	answers  []*need
-	credited []*story // the stories that the daemon closed on it
+	credited []*story // the stories that the daemon closed on it, or that it replaced the visit of; the last one holds it
 }
 
 // episode is one time that a visit answered a need: what the daemon has to see.
@@ -159,6 +165,9 @@ func (w *world) answer(n *need, how string, visits ...*visit) {
 	w.at(w.now.Add(grace), func() error { return w.checkAnswer(e) })
 	for _, s := range n.stories {
 		w.look(s, 9*time.Hour)
+		if len(s.needs) > 1 || s.rec.Repeats > 0 { // the daemon waits before it closes what holds several calls
+			w.pollAt(w.tick(w.now.Add(severalCalls + w.clinic.Habits.IndexLag))).visits = true
+		}
 	}
 }
 
@@ -185,20 +194,21 @@ func (w *world) fall(v *visit, why string, again bool) {
 		}
 		n.settled, n.moving = false, again
 		if !again {
-			w.lost(n)
+			w.lost(n, v)
 		}
 	}
 }
 
-// lost says that the need has no visit any more: its callback has to be open again,
-// where the daemon closed it on the visit not too long ago.
-func (w *world) lost(n *need) {
+// lost says that the need has no visit any more: the callback that the daemon closed on v
+// has to be open again, if that was not too long ago. Where v has answered several, one
+// visit is missing, and the last of them has to be open.
+func (w *world) lost(n *need, v *visit) {
 	n.lostAt, n.moving = w.now, false
 	if !chance(n.r, rateWantsAgain) {
 		w.settle(n, "wants no other visit")
 	}
 	for _, s := range n.stories {
-		if s.closedAt.IsZero() || !s.expects.IsZero() {
+		if s.closedAt.IsZero() || !s.expects.IsZero() || len(v.credited) == 0 || v.credited[len(v.credited)-1] != s {
 			continue
 		}
 		s.expects, s.outside = w.now, !w.inWindow(s.closedAt)

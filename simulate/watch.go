@@ -21,7 +21,19 @@ func (w *world) see(rec callback.Record) {
 		w.happened(s, rec, e)
 	}
 	s.rec, s.seen = rec, len(rec.Timeline)
+	w.passed(s)
 	w.touched = append(w.touched, s)
+}
+
+// passed takes note of a visit that the daemon lets stand in the place of another.
+func (w *world) passed(s *story) {
+	for _, ev := range s.rec.Evidence {
+		v := w.byID[ev.Appointment]
+		if s.closedAt.IsZero() || v == nil || ev.State != callback.Credited || slices.Contains(v.credited, s) || w.whyWrong(s, v) != "" {
+			continue
+		}
+		v.credited = append(v.credited, s)
+	}
 }
 
 // goesOn takes a callback that the daemon made by itself, because a visit was lost long
@@ -43,6 +55,9 @@ func (w *world) goesOn(rec callback.Record) *story {
 	switch {
 	case !before.expects.IsZero() && before.outside:
 		w.score.Reopens.Fresh++
+	case len(s.needs) == 0 && slices.ContainsFunc(before.needs, (*need).asideFell):
+		s.needs = before.needs
+		w.score.Reopens.Aside++
 	case len(s.needs) == 0:
 		s.needs = before.needs
 		w.score.Reopens.Wrong++
@@ -145,6 +160,8 @@ func (w *world) reopened(s *story) {
 		w.score.Reopens.Undone++ // of what should not have been closed
 	case slices.ContainsFunc(s.needs, func(n *need) bool { return n.moving || !n.lostAt.IsZero() }):
 		w.score.Reopens.Between++
+	case slices.ContainsFunc(s.needs, (*need).asideFell):
+		w.score.Reopens.Aside++
 	case slices.ContainsFunc(s.needs, func(n *need) bool { return len(n.answers) > 1 }):
 		w.score.Reopens.Series++
 	default:
@@ -248,11 +265,17 @@ func (w *world) checkAnswer(e *episode) error {
 	case elsewhere:
 		w.score.Answers.Elsewhere++
 		return nil
-	case !slices.ContainsFunc(n.stories, func(s *story) bool { return len(s.open()) == 0 }):
+	case !slices.ContainsFunc(n.stories, func(s *story) bool { return len(s.open()) == 0 && !w.forPerson(s) }):
 		w.score.Answers.Held++
 		return nil
 	}
 	return w.notSeen(e)
+}
+
+// forPerson reports whether the callback holds a request that said to be about something
+// that no visit answers: a person closes it, whatever else it holds.
+func (w *world) forPerson(s *story) bool {
+	return slices.ContainsFunc(s.needs, func(n *need) bool { return n.told != "" && !w.rules.AnsweredByVisit(n.told) })
 }
 
 // notSeen counts an answer that the daemon has not closed a callback on, with what it

@@ -106,6 +106,10 @@ const concernsFor = 35 * 24 * time.Hour
 // lookAgain is after how long the daemon looks again for a chart it has not found.
 const lookAgain = 6 * time.Minute
 
+// severalCalls is after how long the daemon weighs a visit again for what holds several
+// calls: a quarter of an hour after it was seen.
+const severalCalls = 21 * time.Minute
+
 // poll is one poll of the daemon, and what there is to find. The daemon polls all the
 // time; polls that would find nothing are left out.
 type poll struct{ visits, items, charts bool }
