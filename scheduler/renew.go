@@ -25,8 +25,8 @@ func (w *Worker) renew(ctx context.Context, site Site, in matching.Input, d matc
 	sourceID := string(old.ID) + "-" + strconv.FormatInt(old.ClosedAt.Unix(), 10)
 	req := callback.Request{Clinic: old.Clinic, Source: sourceVisitLost, SourceID: sourceID, ReceivedAt: now,
 		Caller: old.Caller, Patient: old.Patient.Keys, NewPatient: old.NewPatient, Category: old.Category, VisitKind: old.VisitKind}
-	if site.Rules.Categories[old.Category].Moves {
-		req.Category = callback.ExistingScheduling // there is nothing to move any more
+	if site.Rules.Categories[old.Category].Moves || old.Category == callback.Other {
+		req.Category = callback.ExistingScheduling // whatever it was about, a visit is missing now
 	}
 	arrival := callback.Arrival{ID: callback.NewID(), Clinic: req.Clinic, Source: req.Source, SourceID: req.SourceID,
 		ReceivedAt: now, StoredAt: now, Content: redact.NewText(sourceID), Phone: req.Caller.Phone}

@@ -229,8 +229,10 @@ func (in Input) byPatient(a callback.Appointment, ev callback.Evidence) callback
 	switch {
 	case r.Category != callback.Other || in.wantedVisit():
 		ev.Reasons = append(ev.Reasons, "request-clear")
+	case talked && !in.saidOther():
+		ev.Reasons = append(ev.Reasons, "in-conversation")
 	default:
-		doubt(!talked || in.saidOther(), "request-unclear", "in-conversation")
+		doubt(in.saidOther() || !in.soon(when), "request-unclear", "soon-after-request")
 	}
 	doubt(in.seriesElsewhere(a) && !slices.Contains(doubts, "moved-after-request"), "series-answers-another", "no-series-elsewhere")
 	if in.calledAfter(a) {
@@ -297,11 +299,21 @@ func (in Input) inConversation(a callback.Appointment, when period) bool {
 	})
 }
 
-// wantedVisit reports whether the callback was opened again because the visit fell through
-// that had answered it: whatever was said, another visit is what is missing.
+// soonAfter is how long after a request that said nothing of what it is about a booking of
+// the patient is taken for the answer: three tries to reach somebody, and a weekend. It is
+// an assumption; no published figure was found.
+const soonAfter = 3 * 24 * time.Hour
+
+// soon reports whether something was done soon after the request.
+func (in Input) soon(when period) bool {
+	return !when.to.IsZero() && !when.to.After(in.openSince().Add(soonAfter))
+}
+
+// wantedVisit reports whether a visit is what is wanted, whatever the category says: the
+// caller named times for one, or the visit fell through that had answered the callback.
 func (in Input) wantedVisit() bool {
 	e, ok := lastOf(in.Record, callback.EventReopened)
-	return ok && e.By.Kind == callback.Automation
+	return ok && e.By.Kind == callback.Automation || len(in.Record.Preferred) > 0
 }
 
 // saidOther reports whether whoever asked said that it is about something else than the

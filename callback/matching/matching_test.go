@@ -141,14 +141,21 @@ func TestJudge(t *testing.T) {
 			in.Record.Patient = callback.Patient{Candidate: text("p1"), Resolution: callback.Ambiguous}
 		}, callback.Weak, "patient-uncertain"},
 		{"two patients in one visit", func(in *matching.Input, a *callback.Appointment) { a.Patients = 2 }, callback.Weak, "several-patients"},
-		{"nobody said what it is about", func(in *matching.Input, a *callback.Appointment) { in.Record.Category = callback.Other }, callback.Weak, "request-unclear"},
+		{"nobody said what it is about", func(in *matching.Input, a *callback.Appointment) { in.Record.Category = callback.Other }, callback.Strong, "soon-after-request"},
+		{"nobody said what it is about, and it was booked days later", func(in *matching.Input, a *callback.Appointment) {
+			in.Record.Category, *a = callback.Other, visit("a1", 4*day)
+		}, callback.Weak, "request-unclear"},
+		{"nobody said what it is about, but times for a visit were named", func(in *matching.Input, a *callback.Appointment) {
+			in.Record.Category, *a = callback.Other, visit("a1", 4*day)
+			in.Record.Preferred = []callback.Period{{Start: asked.Add(6 * day), End: asked.Add(6*day + time.Hour)}}
+		}, callback.Strong, "request-clear"},
 		{"nobody said what it is about, and staff booked it as they dealt with it", func(in *matching.Input, a *callback.Appointment) {
 			in.Record.Category = callback.Other
 			dealt(in, 70*time.Minute)
 		}, callback.Strong, "in-conversation"},
-		{"the same, by another clock", func(in *matching.Input, a *callback.Appointment) {
-			in.Record.Category = callback.Other
-			dealt(in, 70*time.Minute)
+		{"days later, and by another clock", func(in *matching.Input, a *callback.Appointment) {
+			in.Record.Category, *a = callback.Other, visit("a1", 4*day)
+			dealt(in, 4*day)
 			in.Record.Timeline[0].EHRAt = in.Record.Timeline[0].EHRAt.Add(-2 * time.Hour)
 		}, callback.Weak, "request-unclear"},
 		{"the same, and the EHR tells no times", func(in *matching.Input, a *callback.Appointment) {
@@ -162,12 +169,12 @@ func TestJudge(t *testing.T) {
 			dealt(in, 70*time.Minute)
 		}, callback.Weak, "request-unclear"},
 		{"nobody said what it is about, and staff dealt with it the day before", func(in *matching.Input, a *callback.Appointment) {
-			in.Record.Category = callback.Other
-			dealt(in, -23*time.Hour)
+			in.Record.Category, *a = callback.Other, visit("a1", 4*day)
+			dealt(in, 3*day)
 		}, callback.Weak, "request-unclear"},
 		{"nobody said what it is about, and the caller rang again", func(in *matching.Input, a *callback.Appointment) {
-			in.Record.Category = callback.Other
-			dealt(in, 70*time.Minute)
+			in.Record.Category, *a = callback.Other, visit("a1", 4*day)
+			dealt(in, 4*day)
 			in.Record.Timeline[0].By.Kind = callback.CallerActor
 		}, callback.Weak, "request-unclear"},
 		{"kind does not answer", func(in *matching.Input, a *callback.Appointment) {

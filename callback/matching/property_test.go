@@ -58,6 +58,12 @@ func randomInput(t *rapid.T) matching.Input {
 	if rapid.Bool().Draw(t, "closed") {
 		closeOn(&in, "a0")
 	}
+	if rapid.IntRange(0, 3).Draw(t, "again") == 0 {
+		at := asked.Add(time.Duration(rapid.IntRange(1, 300).Draw(t, "called-again")) * time.Hour)
+		if err := in.Record.Merge(callback.Request{ReceivedAt: at}, at); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for range rapid.IntRange(0, 2).Draw(t, "rivals") {
 		r := request(rapid.SampledFrom(callback.Categories).Draw(t, "rival"))
 		r.AskedAt = asked.Add(time.Duration(rapid.IntRange(-20, 20).Draw(t, "rival-asked")) * time.Hour)
@@ -126,7 +132,7 @@ func TestNothingClosesOnDoubt(t *testing.T) {
 // verdict better.
 func TestContraryEvidenceNeverStrengthens(t *testing.T) {
 	rank := map[callback.Verdict]int{callback.None: 0, callback.Weak: 1, callback.Strong: 2, callback.Exact: 3}
-	const lessKnown = 9
+	const lessKnown = 10
 	rapid.Check(t, func(t *rapid.T) {
 		in := randomInput(t)
 		if len(in.Appointments) == 0 {
@@ -134,7 +140,7 @@ func TestContraryEvidenceNeverStrengthens(t *testing.T) {
 		}
 		a := in.Appointments[0]
 		before := rank[in.Judge(a).Verdict]
-		for _, how := range rapid.SliceOfN(rapid.IntRange(0, 11), 1, 3).Draw(t, "contrary") {
+		for _, how := range rapid.SliceOfN(rapid.IntRange(0, 12), 1, 3).Draw(t, "contrary") {
 			if before == 0 && how >= lessKnown {
 				continue // of what is no answer, less knowledge is not more against it
 			}
@@ -163,6 +169,9 @@ func TestContraryEvidenceNeverStrengthens(t *testing.T) {
 				in.Appointments = append(in.Appointments, visit("stands", -48*time.Hour))
 			case 8:
 				in.Record.Evidence = append(in.Record.Evidence, callback.Evidence{EHR: a.EHR, Appointment: a.ID, State: callback.Refused})
+			case 9:
+				at := later(a.Updated, a.Created).Add(24 * time.Hour)
+				in.Record.Timeline = append(in.Record.Timeline, callback.Event{Kind: callback.EventMerged, At: at, By: callback.Actor{Kind: callback.CallerActor}})
 			case lessKnown:
 				in.Rules.ClockSkew *= 3
 			case lessKnown + 1:
@@ -175,6 +184,13 @@ func TestContraryEvidenceNeverStrengthens(t *testing.T) {
 			t.Fatalf("the verdict rose from %d to %d", before, after)
 		}
 	})
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // do does what was decided, as the scheduler does.

@@ -21,6 +21,7 @@ var phrases = map[string]string{
 	"moved-after-request":    "it was moved after the request",
 	"kind-answers":           "its kind answers this request",
 	"request-clear":          "",
+	"soon-after-request":     "it came soon after the request, which did not say what it is about",
 	"in-conversation":        "staff worked on this callback when they did it",
 	"no-series-elsewhere":    "",
 	"booked-since-reopening": "",
