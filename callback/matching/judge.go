@@ -353,10 +353,14 @@ func (in Input) gaveWay(e callback.Appointment) (at time.Time, ok bool) {
 	if !e.State.FellThrough() || !in.samePatient(e.Patient) || in.booking(e).order(asked) != before || !e.Start.After(asked.Add(-in.Rules.AttributionWindow)) {
 		return at, false
 	}
-	if n := len(e.History); n > 1 && in.change(e.History[n-2], e.History[n-1]).order(asked) == before {
+	n := len(e.History)
+	if n > 1 && in.change(e.History[n-2], e.History[n-1]).order(asked) == before {
 		return at, false
 	}
-	return e.Updated, true
+	if n > 0 {
+		at = e.History[n-1].Updated
+	}
+	return at, true
 }
 
 // seriesElsewhere reports whether another visit of the series that a is part of answered
