@@ -2,6 +2,8 @@ package fhirr4_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -151,6 +153,8 @@ func TestCreateWithoutMetadata(t *testing.T) {
 func TestCreateOnAServerThatSaysLittle(t *testing.T) {
 	var readable atomic.Bool
 	readable.Store(true)
+	var version atomic.Value
+	version.Store("1")
 	work := newWork(callback.TaskResource)
 	c, _ := scripted(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -164,20 +168,79 @@ func TestCreateOnAServerThatSaysLittle(t *testing.T) {
 			w.Header().Set("Location", "https://elsewhere.example/Task/7/_history/1")
 			w.WriteHeader(http.StatusCreated)
 		case readable.Load():
-			w.Header().Set("ETag", `W/"5"`)
-			write(w, 200, `{"resourceType":"Task","id":"7","status":"ready","intent":"order"}`)
+			w.Header().Set("ETag", `W/"`+version.Load().(string)+`"`)
+			write(w, 200, `{"resourceType":"Task","id":"7","status":"in-progress","intent":"order"}`)
 		default:
 			write(w, 500, "")
 		}
 	})
 	item, err := c.Create(t.Context(), work)
-	if err != nil || item.ID != "7" || item.Version != "5" {
-		t.Fatalf("id %q version %q, %v", item.ID, item.Version, err)
+	if err != nil || item.ID != "7" || item.Version != "1" || item.State.Status != callback.ItemInProgress {
+		t.Fatalf("id %q version %q %+v, %v", item.ID, item.Version, item.State, err)
+	}
+	version.Store("2") // staff were quick: what they did is seen later, as theirs
+	item, err = c.Create(t.Context(), work)
+	if err != nil || item.Version != "1" || item.State.Status != callback.ItemOpen {
+		t.Errorf("changed at once: version %q %+v, %v", item.Version, item.State, err)
 	}
 	readable.Store(false)
 	item, err = c.Create(t.Context(), work)
 	if err != nil || item.ID != "7" || item.Version != "1" || !slices.Contains(item.Markers, work.Link.Marker()) || item.State.Status != callback.ItemOpen {
 		t.Errorf("made and not read back gives id %q version %q %+v, %v", item.ID, item.Version, item.State, err)
+	}
+}
+
+// TestEditOnAServerThatSaysLittle: what is read back after an empty answer is taken for
+// what was written only where it is; else what staff did meanwhile would be swallowed.
+func TestEditOnAServerThatSaysLittle(t *testing.T) {
+	const (
+		task   = `{"resourceType":"Task","id":"7","intent":"order","status":"%s","priority":"urgent"%s}`
+		theirs = `,"note":[{"authorString":"Kim","time":"2026-11-24T10:00:00Z","text":"left a message"}]`
+	)
+	for _, c := range []struct {
+		name    string
+		written string // version by the answer; empty: it does not say
+		status  string // as read back; empty: as it was sent
+		more    string
+		known   bool
+	}{
+		{"nobody else", "", "", "", true},
+		{"staff put it on hold", "", "on-hold", "", false},
+		{"staff wrote a note", "", "", theirs, false},
+		{"not written at all", "", "ready", "", false},
+		{"by its version", "2", "on-hold", theirs, true},
+		{"by its version, another", "3", "on-hold", "", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var sent atomic.Value
+			con, _ := scripted(t, func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.URL.Path == "/metadata":
+					write(w, 200, strings.NewReplacer("%s", "true", `{"code":"read"}`, `{"code":"read"},{"code":"update"}`).Replace(statement))
+				case r.Method == http.MethodPut:
+					body, _ := io.ReadAll(r.Body)
+					sent.Store(string(body))
+					if c.written != "" {
+						w.Header().Set("ETag", `W/"`+c.written+`"`)
+					}
+					w.WriteHeader(http.StatusOK)
+				default:
+					w.Header().Set("ETag", `W/"2"`)
+					back := sent.Load().(string)
+					if c.status != "" {
+						back = fmt.Sprintf(task, c.status, "")
+					}
+					write(w, 200, strings.TrimSuffix(back, "}")+c.more+"}")
+				}
+			})
+			work := newWork(callback.TaskResource)
+			work.Link.RemoteID = "7"
+			before := fmt.Sprintf(task, "on-hold", "")
+			item, err := con.Edit(t.Context(), callback.Item{Type: callback.TaskResource, ID: "7", Version: "1", Raw: []byte(before)}, work)
+			if c.known && (err != nil || item.Version != "2") || !c.known && !fault.Is(err, fault.Ambiguous) {
+				t.Errorf("version %q, %v", item.Version, err)
+			}
+		})
 	}
 }
 

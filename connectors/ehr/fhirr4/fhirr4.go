@@ -3,7 +3,9 @@ package fhirr4
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,10 +157,16 @@ func (c *Connector) Create(ctx context.Context, w callback.WorkItem) (callback.I
 	if err != nil {
 		return callback.Item{}, err
 	}
-	if written.Existing {
-		body = nil // what it holds is not what was sent
+	if written.Body == nil && written.Existing {
+		item, err := c.Read(ctx, t, written.ID)
+		item.Found = true
+		return item, err
 	}
-	item, err := c.stored(ctx, op, t, written, body)
+	item, err := c.stored(ctx, op, w, body, written)
+	if fault.Is(err, fault.Ambiguous) { // it is new, so that it was what was sent
+		item, err = c.item(op, body, written.ID, written.Version)
+		item.UpdatedAt = written.LastUpdated
+	}
 	item.Found = written.Existing
 	return item, err
 }
@@ -211,7 +219,7 @@ func (c *Connector) Edit(ctx context.Context, current callback.Item, w callback.
 	if err != nil {
 		return callback.Item{}, err
 	}
-	return c.stored(ctx, op, t, written, nil)
+	return c.stored(ctx, op, w, body, written)
 }
 
 // patch sends only the members that differ.
@@ -238,24 +246,33 @@ func (c *Connector) guard(current callback.Item) fhir.Guard {
 }
 
 // stored returns a resource after a write. A server that does not send it back is
-// asked for it. When that fails, it holds what was sent where it is new, and nobody
-// knows what it holds where it is not: sent is nil then.
-func (c *Connector) stored(ctx context.Context, op string, t callback.ResourceType, w fhir.Written, sent []byte) (callback.Item, error) {
+// asked for it. What it shows then is what was written only if it has the version that
+// the server gave the write, or says neither less nor more than what was sent: somebody may
+// have changed it meanwhile, or it was something on the way that has answered. Else it
+// is Ambiguous: to take it for ours would swallow what people did.
+func (c *Connector) stored(ctx context.Context, op string, work callback.WorkItem, sent []byte, w fhir.Written) (callback.Item, error) {
 	if w.Body != nil {
 		return c.item(op, w.Body, w.ID, w.Version)
 	}
-	item, err := c.Read(ctx, t, w.ID)
-	if err == nil {
-		return item, nil
-	}
-	if sent == nil {
+	item, err := c.Read(ctx, work.Link.Type, w.ID)
+	if err != nil {
 		return callback.Item{}, fault.New(fault.Ambiguous, op, "it was written and could not be read back").
 			WithHint("search for the marker before sending again").WithAfter(fault.After(err)).Because(err)
 	}
-	if item, err = c.item(op, sent, w.ID, w.Version); err == nil {
-		item.UpdatedAt = w.LastUpdated
+	if w.Version != "" && item.Version == w.Version {
+		return item, nil
 	}
-	return item, err
+	ours, err := c.item(op, sent, w.ID, w.Version)
+	if err != nil {
+		return callback.Item{}, err
+	}
+	ours.State.Updated = item.State.Updated
+	_, lacks, err := mapping.Edit(item.Raw, work, c.site)
+	if err != nil || lacks || !reflect.DeepEqual(ours.State, item.State) || !slices.Equal(ours.Appointments, item.Appointments) {
+		return callback.Item{}, fault.New(fault.Ambiguous, op, "what stands there is not what was written").WithStatus(http.StatusOK).
+			WithHint("somebody has changed it at the same moment, or a proxy has answered instead of the EHR; it is read again")
+	}
+	return item, nil
 }
 
 // item reads a resource; id and version are what the server said beside it.
