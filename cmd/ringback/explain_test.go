@@ -79,14 +79,13 @@ func weighVisit(ctx context.Context, l ledger, id callback.ID, a callback.Appoin
 	in.Now = now
 	d := matching.Decide(in)
 	_, err = l.Update(ctx, id, func(r *callback.Record) error {
-		switch d.Step {
-		case matching.Close:
+		if d.Step == matching.Close {
 			return r.CloseOnVisit(d.Evidence[0], now)
-		case matching.Review:
-			r.AskReview(d.Evidence, now)
-		case matching.Reopen:
+		}
+		if d.Step == matching.Reopen {
 			return r.ReopenOnVisitLost(d.Evidence[0].Sentence, now)
 		}
+		r.AskReview(d.Evidence, now)
 		return nil
 	})
 	return err
