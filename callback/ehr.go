@@ -1,6 +1,8 @@
 package callback
 
 import (
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ringback-health/ringback/internal/redact"
@@ -97,27 +99,74 @@ type Appointment struct {
 	Patients int         // how many different patients it names
 	Start    time.Time   // zero when not fixed yet
 	End      time.Time
-	Created  time.Time // when it was booked, by the EHR's word; zero when it does not tell
-	Kinds    []string  // codes and texts of its service and visit types, lower case
-	Markers  []Marker
-	Tasks    []string  // ids of Tasks that it points to
-	Updated  time.Time // by the EHR's clock
+	Created  time.Time // when it was booked, by the EHR's word and clock; zero when it does not tell
+	// CreatedSpan is how exact Created is: the booking was made from Created until
+	// CreatedSpan later. A day where the EHR tells the date alone.
+	CreatedSpan time.Duration
+	Kinds       []string // codes and texts of its service and visit types, lower case
+	Markers     []Marker
+	Tasks       []string  // ids of Tasks that it points to
+	Replaces    []string  // ids of appointments in whose place it was booked, where the EHR tells
+	Test        bool      // the EHR says that it is made up for testing
+	Updated     time.Time // by the EHR's clock
 
 	// NotBefore is a lower bound of the booking by our own observation: when the
 	// last poll before the one that first showed it began. Zero: first seen in
-	// the baseline, so it may be old. FirstSeen is when it was first stored.
-	NotBefore time.Time
-	FirstSeen time.Time
+	// the baseline, so it may be old. FirstSeen is when it was first stored, and
+	// FirstUpdated the Updated of the version that was seen then. The ledger keeps
+	// all three as they were first.
+	NotBefore    time.Time
+	FirstSeen    time.Time
+	FirstUpdated time.Time
+	// History is how it was: one entry for each version seen that differed from the one
+	// before in state or start, oldest first, the present one last. The ledger writes it.
+	History []AppointmentVersion
 }
 
-// BookedNoEarlierThan returns the earliest time at which the appointment can
-// have been booked, and whether anything is known about it.
-func (a Appointment) BookedNoEarlierThan() (time.Time, bool) {
-	if !a.Created.IsZero() {
-		return a.Created, true
-	}
-	return a.NotBefore, !a.NotBefore.IsZero()
+// AppointmentVersion is how an appointment was, as far as matching asks later.
+type AppointmentVersion struct {
+	State     AppointmentState `json:"state"`
+	Start     time.Time        `json:"start"`
+	Updated   time.Time        `json:"updated"`    // by the EHR's clock
+	NotBefore time.Time        `json:"not_before"` // when the last poll began that did not show it; zero: not known
+	Seen      time.Time        `json:"seen"`       // when the poll began that first showed it
+	// Alone says that nothing else was changed since the version that was seen before, so
+	// that Updated is when state or start did.
+	Alone bool `json:"alone,omitempty"`
 }
+
+// Observed returns next with what is known from having seen a before: what was first
+// observed stays, and the history grows when state or start have changed.
+func (a Appointment) Observed(next Appointment) Appointment {
+	seen := AppointmentVersion{State: next.State, Start: next.Start, Updated: next.Updated, NotBefore: next.NotBefore, Seen: next.FirstSeen}
+	if a.ID == "" {
+		next.FirstUpdated, next.History = next.Updated, []AppointmentVersion{seen}
+		return next
+	}
+	next.NotBefore, next.FirstSeen, next.FirstUpdated = a.NotBefore, a.FirstSeen, a.FirstUpdated
+	next.History = slices.Clone(a.History)
+	if len(next.History) == 0 { // stored before histories were kept
+		next.History = []AppointmentVersion{{State: a.State, Start: a.Start, Updated: a.Updated, NotBefore: a.NotBefore, Seen: a.FirstSeen}}
+	}
+	if last := next.History[len(next.History)-1]; last.State != seen.State || !last.Start.Equal(seen.Start) {
+		seen.Alone = follows(next.Version, a.Version)
+		next.History = append(next.History, seen)
+	}
+	if n := len(next.History); n > maxHistory {
+		next.History = append(next.History[:1:1], next.History[n-maxHistory+1:]...)
+	}
+	return next
+}
+
+// follows reports whether a version is the very next one, where an EHR counts them.
+func follows(next, version string) bool {
+	n, err := strconv.ParseUint(next, 10, 64)
+	v, err2 := strconv.ParseUint(version, 10, 64)
+	return err == nil && err2 == nil && n == v+1
+}
+
+// maxHistory bounds a history: the first version and the latest are kept.
+const maxHistory = 32
 
 // Feed names a source of changes in an EHR.
 type Feed string
@@ -174,16 +223,29 @@ type PatientQuery struct {
 	Name      redact.Text
 	BirthDate redact.Text
 	Phone     redact.Text
+	// Similar asks for charts whose name is only similar too; names.Compare says
+	// which those are. It needs a Name and a BirthDate.
+	Similar bool
+}
+
+// PersonName is one name of a person as a chart holds it.
+type PersonName struct {
+	Family redact.Text
+	Given  []redact.Text
+	Text   redact.Text // the whole name, where its parts are not told
 }
 
 // Chart is one patient record that an EHR found.
 type Chart struct {
 	ID         redact.Text
-	Name       redact.Text
+	Name       redact.Text  // to be shown
+	Names      []PersonName // all that it holds, to be compared; empty: Name is all there is
 	BirthDate  redact.Text
 	Phones     []redact.Text // E.164 where they can be read as such
 	MergedInto redact.Text   // the chart that replaced this one
+	Replaces   []redact.Text // the charts that were merged into this one
 	Inactive   bool
+	Test       bool // the EHR says that it is made up for testing
 }
 
 // Capabilities is what can be done in one EHR, as shown to the operator.

@@ -30,6 +30,7 @@ const (
 	EventReviewCleared EventKind = "review-cleared"
 	EventClosed        EventKind = "closed"
 	EventReopened      EventKind = "reopened"
+	EventVisitChanged  EventKind = "visit-changed" // what became of a visit, where that neither closes nor opens it
 )
 
 // Event is one entry of a callback's timeline, which only ever grows.

@@ -1,6 +1,9 @@
 package callback
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Verdict is what matching says about one appointment and one callback.
 type Verdict string
@@ -23,8 +26,8 @@ type EvidenceState string
 const (
 	Credited EvidenceState = "credited" // it closed the callback
 	Shown    EvidenceState = "shown"    // a person has to look at it
-	// Revoked: the visit fell through, so it counts no more; if it is booked
-	// again it may be credited again.
+	// Revoked: the visit fell through, or answers another callback since, so it
+	// counts no more; if it is booked again it may be credited again.
 	Revoked EvidenceState = "revoked"
 	// Refused: a person reopened the callback despite it; automation never
 	// credits this appointment to this callback again.
@@ -40,4 +43,49 @@ type Evidence struct {
 	Sentence    string   // the same for a person, free of PHI
 	State       EvidenceState
 	At          time.Time
+}
+
+// Recredit gives the credit of a closed callback to another visit, because the one
+// that had it fell through and this one stands in its place: the callback stays
+// closed. Evidence that would not close it is ErrInvalid, an open callback
+// ErrNotAllowed.
+func (r *Record) Recredit(ev Evidence, at time.Time) error {
+	if !ev.Verdict.Closes() {
+		return fmt.Errorf("%w: %s evidence closes nothing", ErrInvalid, ev.Verdict)
+	}
+	if r.Status != Closed {
+		return fmt.Errorf("%w: a callback that is %s has no visit to its credit", ErrNotAllowed, r.Status)
+	}
+	if old := r.evidenceOf(ev.EHR, ev.Appointment); old != nil && old.State == Credited {
+		return nil
+	}
+	r.revoke()
+	ev.State, ev.At = Credited, at
+	r.keep(ev)
+	r.stay(Event{Kind: EventVisitChanged, At: at, By: Actor{Kind: Automation}, Detail: ev.Sentence}, true)
+	return nil
+}
+
+// Discredit takes the credit from the visit that had closed the callback and leaves it
+// closed: somebody else answers what is left to do. detail says who, free of PHI.
+func (r *Record) Discredit(detail string, at time.Time) {
+	if r.Status == Closed && r.revoke() {
+		r.VisitChanged(detail, at)
+	}
+}
+
+// VisitChanged records what became of a visit where that changes nothing else. detail
+// is free of PHI.
+func (r *Record) VisitChanged(detail string, at time.Time) {
+	r.stay(Event{Kind: EventVisitChanged, At: at, By: Actor{Kind: Automation}, Detail: detail}, false)
+}
+
+// revoke takes the credit from whatever visit has it, and reports whether one had.
+func (r *Record) revoke() (had bool) {
+	for i := range r.Evidence {
+		if r.Evidence[i].State == Credited {
+			r.Evidence[i].State, had = Revoked, true
+		}
+	}
+	return had
 }

@@ -58,6 +58,7 @@ type Filter struct {
 	Review   bool // only those that a person has to look at
 	Open     bool // only those that are not closed
 	Unbound  bool // only those without a certain chart
+	Repeated bool // only those that further calls were merged into
 	Limit    int  // 0: the ledger's default of 50; at most 500
 	After    ID   // continue behind this id; newest first
 }

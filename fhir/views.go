@@ -83,7 +83,9 @@ type AppointmentView struct {
 	Created               DateTime
 	RequestedPeriods      []Period
 	Participants          []ParticipantView
-	ModifierExtension     bool // as in TaskView
+	Replaces              []Reference // R5, or its extension in R4
+	Test                  bool        // meta.security HTEST: made up for testing
+	ModifierExtension     bool        // as in TaskView
 }
 
 // ParticipantView is one participant of an AppointmentView.
@@ -125,8 +127,39 @@ func ParseAppointment(raw []byte) (AppointmentView, error) {
 	if v.Status == "" {
 		n.fail("status", "absent")
 	}
+	v.Replaces, v.Test = n.replaces(), n.test()
 	v.ModifierExtension = n.state.modifier
 	return orZero(v, n.err())
+}
+
+// extensionReplaces is R5's Appointment.replaces in an R4 resource (FHIR R5, extensions
+// for converting between versions).
+const extensionReplaces = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Appointment.replaces"
+
+func (n node) replaces() []Reference {
+	all := each(n, "replaces", node.reference)
+	for _, ref := range each(n, "extension", func(e node) Reference {
+		if e.str("url") != extensionReplaces {
+			return Reference{}
+		}
+		return e.child("valueReference").reference()
+	}) {
+		if !ref.IsZero() {
+			all = append(all, ref)
+		}
+	}
+	return all
+}
+
+// test reports whether the resource says that it is made up for testing (HL7 v3
+// ActReason HTEST, in meta.security).
+func (n node) test() bool {
+	for _, c := range each(n.child("meta"), "security", node.coding) {
+		if c.Code == "HTEST" {
+			return true
+		}
+	}
+	return false
 }
 
 // PatientView is what is read of a Patient.
@@ -139,6 +172,7 @@ type PatientView struct {
 	BirthDate         redact.Text // a FHIR date, checked; ParseDate reads it
 	Deceased          bool        // deceasedBoolean true, or a deceasedDateTime
 	Links             []PatientLink
+	Test              bool // meta.security HTEST: made up for testing
 	ModifierExtension bool // as in TaskView
 }
 
@@ -185,6 +219,7 @@ func ParsePatient(raw []byte) (PatientView, error) {
 		Links: each(n, "link", func(n node) PatientLink {
 			return PatientLink{Type: n.str("type"), Other: n.child("other").reference()}
 		}),
+		Test: n.test(),
 	}
 	if !v.BirthDate.IsEmpty() {
 		if _, err := ParseDate(v.BirthDate.Reveal()); err != nil {

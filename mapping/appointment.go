@@ -144,17 +144,27 @@ func Appointment(raw []byte, s Site) (callback.Appointment, error) {
 	a := callback.Appointment{
 		Clinic: s.Clinic, EHR: s.EHR, ID: view.Meta.ID, Version: version(view.Meta, raw),
 		State: apptState(view, s), Patients: len(patients), Start: view.Start, End: view.End,
-		Created: bookedAt(view, s), Kinds: kinds(view), Markers: markers(view.Identifiers), Updated: view.Meta.LastUpdated,
+		Kinds: kinds(view), Markers: markers(view.Identifiers), Test: view.Test, Updated: view.Meta.LastUpdated,
 	}
+	a.Created, a.CreatedSpan = bookedAt(view.Created, s)
 	if len(patients) > 0 {
 		a.Patient = phi(patients[0])
 	}
-	for _, r := range view.SupportingInformation {
-		if id := s.localID(r, "Task"); id != "" && !slices.Contains(a.Tasks, id) {
-			a.Tasks = append(a.Tasks, id)
+	a.Tasks = s.idsOf(view.SupportingInformation, "Task")
+	// R4 has no member for the appointment that this one replaces; EHRs name it here.
+	a.Replaces = s.idsOf(slices.Concat(view.Replaces, view.SupportingInformation), "Appointment")
+	return a, nil
+}
+
+// idsOf returns the ids of those references that are to resources of the type in this EHR.
+func (s Site) idsOf(refs []fhir.Reference, resourceType string) []string {
+	var ids []string
+	for _, r := range refs {
+		if id := s.localID(r, resourceType); id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
 		}
 	}
-	return a, nil
+	return ids
 }
 
 func apptState(view fhir.AppointmentView, s Site) callback.AppointmentState {
@@ -181,20 +191,33 @@ func patientsOf(view fhir.AppointmentView, s Site) []string {
 	return ids
 }
 
-// bookedAt returns when the appointment was made, and zero when the EHR does not
-// tell well enough. A mere date tells only that it is old, once it is over: on
-// the day itself nobody can say whether the request or the booking came first,
-// and what the feed saw first is the better witness.
-func bookedAt(view fhir.AppointmentView, s Site) time.Time {
-	created := view.Created
-	if created.Precision == fhir.Second && created.HasZone {
-		return created.Time
+// bookedAt returns when the appointment was made and how exactly that is known; zero
+// when the EHR does not tell. A time without an offset is the clinic's, and in the hour
+// that an autumn night has twice, either of the two.
+func bookedAt(created fhir.DateTime, s Site) (from time.Time, span time.Duration) {
+	switch {
+	case created.IsZero():
+		return time.Time{}, 0
+	case created.Precision == fhir.Second && created.HasZone:
+		return created.Time, 0
 	}
 	start, end := created.Range(s.zone())
-	if created.IsZero() || created.Precision != fhir.Second && end.After(view.Meta.LastUpdated) {
-		return time.Time{}
+	if created.Precision == fhir.Second {
+		start, end = widest(start, end)
 	}
-	return start
+	return start, end.Sub(start)
+}
+
+// widest extends a span by the other hour that its wall clock may mean.
+func widest(start, end time.Time) (from, until time.Time) {
+	const wall = "2006-01-02T15:04:05"
+	if other := start.Add(-time.Hour); other.Format(wall) == start.Format(wall) {
+		return other, end
+	}
+	if other := start.Add(time.Hour); other.Format(wall) == start.Format(wall) {
+		return start, end.Add(time.Hour)
+	}
+	return start, end
 }
 
 // kinds are the codes and texts that say what kind of visit it is. The text of a

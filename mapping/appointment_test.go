@@ -157,30 +157,61 @@ func TestAppointmentIsReducedToWhatMatchingNeeds(t *testing.T) {
 	}
 }
 
-// TestBookingTime: a date alone must neither let an old booking pass for a new
-// one nor a new one for an old.
+// TestBookingTime: what is not told exactly is told as the span that it may mean, by the
+// clinic's wall clock.
 func TestBookingTime(t *testing.T) {
+	eastern, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ny := site
-	ny.Zone = time.FixedZone("", -5*3600)
-	for _, tt := range []struct {
-		created, updated string
-		want             string
+	ny.Zone = eastern
+	for created, want := range map[string]struct {
+		from string
+		span time.Duration
 	}{
-		{"2026-11-23T10:15:30.5-05:00", "2026-11-23T20:00:00Z", "2026-11-23T15:15:30.5Z"},
-		{"", "2026-11-23T20:00:00Z", ""},
-		{"2026-11-23", "2026-11-23T20:00:00Z", ""},                     // today: no telling
-		{"2026-11-22", "2026-11-23T04:59:00Z", ""},                     // still that day at the clinic
-		{"2026-11-22", "2026-11-23T05:00:00Z", "2026-11-22T05:00:00Z"}, // over: it is old
-		{"2026", "2026-11-23T20:00:00Z", ""},
-		{"2025", "2026-11-23T20:00:00Z", "2025-01-01T05:00:00Z"},
-		{"2026-11-22", "", ""},
-		{"2026-11-23T10:15:30", "2026-11-23T20:00:00Z", "2026-11-23T15:15:30Z"},
+		"":                            {"", 0},
+		"2026-11-23T10:15:30.5-05:00": {"2026-11-23T15:15:30.5Z", 0},
+		"2026-11-23T10:15:30":         {"2026-11-23T15:15:30Z", time.Second},
+		"2026-11-23":                  {"2026-11-23T05:00:00Z", 24 * time.Hour},
+		"2026-03-08":                  {"2026-03-08T05:00:00Z", 23 * time.Hour}, // clocks go forward
+		"2026-11-01":                  {"2026-11-01T04:00:00Z", 25 * time.Hour}, // and back
+		"2026-11-01T01:30:00":         {"2026-11-01T05:30:00Z", time.Hour + time.Second},
+		"2026-11-01T01:30:00-05:00":   {"2026-11-01T06:30:00Z", 0},
+		"2026-11-01T00:59:59":         {"2026-11-01T04:59:59Z", time.Second},
+		"2026-11-01T02:00:00":         {"2026-11-01T07:00:00Z", time.Second},
+		"2026-02":                     {"2026-02-01T05:00:00Z", 28 * 24 * time.Hour},
+		"2025":                        {"2025-01-01T05:00:00Z", 365 * 24 * time.Hour},
 	} {
-		raw := with(t, []byte(`{"resourceType":"Appointment","status":"booked"}`), map[string]any{
-			"created": omitEmpty(tt.created), "meta": map[string]any{"lastUpdated": omitEmpty(tt.updated)}})
-		got := readAppointment(t, raw, ny).Created
-		if tt.want == "" && !got.IsZero() || tt.want != "" && got.UTC().Format(time.RFC3339Nano) != tt.want {
-			t.Errorf("created %q, updated %q: got %s, want %q", tt.created, tt.updated, got, tt.want)
+		raw := with(t, []byte(`{"resourceType":"Appointment","status":"booked"}`), map[string]any{"created": omitEmpty(created)})
+		a := readAppointment(t, raw, ny)
+		from := ""
+		if !a.Created.IsZero() {
+			from = a.Created.UTC().Format(time.RFC3339Nano)
+		}
+		if from != want.from || a.CreatedSpan != want.span {
+			t.Errorf("%q: got %s and %s, want %s and %s", created, from, a.CreatedSpan, want.from, want.span)
+		}
+	}
+}
+
+// TestReplacedAndMadeUp: R5 has a member for the appointment that this one replaces, R4
+// an extension or nothing; and what is made up for testing says so.
+func TestReplacedAndMadeUp(t *testing.T) {
+	for member, want := range map[string]struct {
+		replaces []string
+		test     bool
+	}{
+		`"replaces":[{"reference":"Appointment/a0"}]`: {[]string{"a0"}, false},
+		`"extension":[{"url":"http://hl7.org/fhir/5.0/StructureDefinition/extension-Appointment.replaces","valueReference":{"reference":"Appointment/a0"}},
+			{"url":"https://ehr.example/other","valueReference":{"reference":"Appointment/a9"}}]`: {[]string{"a0"}, false},
+		`"supportingInformation":[{"reference":"Appointment/a0"},{"reference":"https://other.example/fhir/Appointment/a9"}],"replaces":[{"reference":"Appointment/a0"}]`: {[]string{"a0"}, false},
+		`"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"HTEST"}]}`:                                                           {nil, true},
+		`"meta":{"security":[{"code":"R"}]}`: {nil, false},
+	} {
+		a := readAppointment(t, []byte(`{"resourceType":"Appointment","status":"booked",`+member+`}`), site)
+		if !slices.Equal(a.Replaces, want.replaces) || a.Test != want.test {
+			t.Errorf("%s: replaces %q, test %t", member, a.Replaces, a.Test)
 		}
 	}
 }

@@ -22,10 +22,18 @@ func Chart(raw []byte, s Site) (callback.Chart, error) {
 		BirthDate: view.BirthDate,
 		Phones:    phones(view.Telecoms, s.Region),
 		Inactive:  view.Active != nil && !*view.Active,
+		Test:      view.Test,
+	}
+	for _, n := range view.Names {
+		c.Names = append(c.Names, callback.PersonName{Family: n.Family, Given: n.Given, Text: n.Text})
 	}
 	for _, l := range view.Links {
-		if id := s.localID(l.Other, "Patient"); l.Type == "replaced-by" && id != "" {
+		switch id := s.localID(l.Other, "Patient"); {
+		case id == "":
+		case l.Type == "replaced-by":
 			c.MergedInto = phi(id)
+		case l.Type == "replaces":
+			c.Replaces = append(c.Replaces, phi(id))
 		}
 	}
 	return c, nil

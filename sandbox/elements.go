@@ -41,9 +41,17 @@ type (
 		Actor  reference `json:"actor"`
 		Status string    `json:"status"`
 	}
+	meta struct {
+		Security []coding `json:"security,omitempty"`
+	}
+	patientLink struct {
+		Other reference `json:"other"`
+		Type  string    `json:"type"`
+	}
 	patient struct {
 		ResourceType string         `json:"resourceType"`
 		ID           string         `json:"id,omitempty"`
+		Meta         *meta          `json:"meta,omitempty"`
 		Identifier   []identifier   `json:"identifier,omitempty"`
 		Active       bool           `json:"active"`
 		Name         []humanName    `json:"name"`
@@ -87,11 +95,14 @@ type (
 		Start                 string        `json:"start"`
 		End                   string        `json:"end"`
 		Slot                  []reference   `json:"slot,omitempty"`
-		Created               string        `json:"created"`
+		Created               string        `json:"created,omitempty"`
 		SupportingInformation []reference   `json:"supportingInformation,omitempty"`
 		Participant           []participant `json:"participant"`
 	}
 )
+
+// systemActReason is the code system of meta.security HTEST: data for tests only.
+const systemActReason = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
 // codedConcept makes a CodeableConcept of "system|code", or of text alone.
 func codedConcept(s string) concept {

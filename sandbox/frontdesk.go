@@ -37,11 +37,23 @@ func (f *FrontDesk) edit(typ, id string, change func(o *object) error) (Resource
 // setTask sets members of a task, and when that was.
 func (f *FrontDesk) setTask(id string, members ...member) (Resource, error) {
 	return f.edit("Task", id, func(o *object) error {
-		for _, m := range append(members, member{"lastModified", encode(f.now())}) {
+		for _, m := range append(members, member{"lastModified", encode(f.modified(o))}) {
 			o.set(m.name, m.raw)
 		}
 		return nil
 	})
+}
+
+// modified is now, and not before the task was authored (invariant inv-1): whoever
+// authored it may have a clock that is ahead of the practice's.
+func (f *FrontDesk) modified(o *object) string {
+	now := f.now()
+	authored, _, okAuthored := parseDate(o.text("authoredOn"), dateTimeForm)
+	at, _, okNow := parseDate(now, dateTimeForm)
+	if okAuthored && okNow && authored > at {
+		return o.text("authoredOn")
+	}
+	return now
 }
 
 // AcceptTask makes who the owner of the task and sets it to accepted.
@@ -89,7 +101,7 @@ func (f *FrontDesk) AddNote(id, who, text string) (Resource, error) {
 			}
 		}
 		o.set("note", encodeArray(append(notes, encode(note))))
-		o.set("lastModified", encode(note.Time))
+		o.set("lastModified", encode(f.modified(o)))
 		return nil
 	})
 }
@@ -99,15 +111,25 @@ type NewPatient struct {
 	Family, Given string
 	BirthDate     string // YYYY-MM-DD
 	Phone, Email  string // may be empty
+	MRN           string // the chart number; may be empty
+	// Test marks the chart as made up for testing, as FHIR does: meta.security HTEST.
+	Test bool
 }
 
 // RegisterPatient makes a chart.
 func (f *FrontDesk) RegisterPatient(p NewPatient) (Resource, error) {
-	return f.store.Create(encode(patient{
+	made := patient{
 		ResourceType: "Patient", Active: true, BirthDate: p.BirthDate,
 		Name:    []humanName{{Use: "official", Family: p.Family, Given: []string{p.Given}}},
 		Telecom: reachedAt(p.Phone, p.Email),
-	}))
+	}
+	if p.MRN != "" {
+		made.Identifier = []identifier{{SystemMRN, p.MRN}}
+	}
+	if p.Test {
+		made.Meta = &meta{Security: []coding{{systemActReason, "HTEST"}}}
+	}
+	return f.store.Create(encode(made))
 }
 
 // Booking is one visit to book: into a slot, or at a time.
@@ -126,10 +148,23 @@ type Booking struct {
 	Marker string
 	// TaskID is a Task to name as supporting information; may be empty.
 	TaskID string
+	// Created is how the appointment says when it was made.
+	Created Created
 }
 
-// Book books a visit and marks its slot as busy. The appointment is booked and says
-// when it was created.
+// Created is how an EHR says when an appointment was made: many do not say, and some
+// only the day.
+type Created string
+
+// How an appointment says when it was made.
+const (
+	CreatedAt  Created = ""     // to the millisecond
+	CreatedDay Created = "day"  // the date alone, in UTC
+	NotCreated Created = "none" // not at all
+)
+
+// Book books a visit and marks its slot as busy. A Start that has passed is a visit
+// of somebody who walked in, entered when it was over.
 func (f *FrontDesk) Book(b Booking) (Resource, error) {
 	a := f.draft(b)
 	if b.SlotID != "" {
@@ -150,6 +185,13 @@ func (f *FrontDesk) draft(b Booking) appointment {
 	a := appointment{
 		ResourceType: "Appointment", Status: "booked", Created: f.now(),
 		Participant: []participant{{reference{Reference: "Patient/" + b.PatientID}, "accepted"}},
+	}
+	switch b.Created {
+	case NotCreated:
+		a.Created = ""
+	case CreatedDay:
+		a.Created = a.Created[:len(time.DateOnly)]
+	case CreatedAt: // as it is
 	}
 	if b.Marker != "" {
 		a.Identifier = []identifier{{"urn:ietf:rfc:3986", b.Marker}}

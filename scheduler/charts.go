@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/callback/matching"
+	"github.com/ringback-health/ringback/internal/redact"
 )
 
 // chartEvery is how often the chart of an open callback is looked at. Charts are merged
@@ -33,27 +35,45 @@ func (r *reading) charts(ctx context.Context) error {
 	return err
 }
 
-// merged binds a callback to the chart that replaced its own, if one did.
+// merged binds a callback to the chart that replaced its own, if one did, and weighs the
+// visits of all charts that are the same.
 func (r *reading) merged(ctx context.Context, id callback.ID) error {
 	rec, err := r.opts.Ledger.Record(ctx, id)
 	if err != nil || rec.Patient.Resolution != callback.Certain {
 		return err
 	}
-	charts, err := r.site.EHR.Patients(ctx, callback.PatientQuery{ID: rec.Patient.Keys.EHRID})
-	if err != nil || len(charts) != 1 || charts[0].MergedInto.IsEmpty() {
-		return err
-	}
-	_, err = r.opts.Ledger.Update(ctx, id, func(now *callback.Record) error {
-		if !now.Patient.Keys.EHRID.Equal(rec.Patient.Keys.EHRID) {
-			return nil // staff was faster
-		}
-		p := now.Patient
-		p.Keys.EHRID, p.How, p.TriedAt = charts[0].MergedInto, "merged-chart", r.now()
-		now.Resolve(p, callback.Actor{Kind: callback.Automation}, r.now())
-		return nil
-	})
+	bound := rec.Patient.Keys.EHRID
+	charts, err := r.site.EHR.Patients(ctx, callback.PatientQuery{ID: bound})
 	if err != nil {
 		return err
 	}
-	return r.Match(ctx, id)
+	aliases := otherIDs(bound, charts)
+	if len(aliases) == 0 {
+		return nil
+	}
+	if now, is := matching.Moved(bound, charts); is {
+		aliases = append(aliases, bound)
+		if rec, err = r.rebind(ctx, rec, now); err != nil {
+			return err
+		}
+	}
+	return r.matchAlso(ctx, r.site, rec, aliases)
+}
+
+// rebind binds a callback to the chart that its own was merged into, or to the one that
+// this was merged into since.
+func (r *reading) rebind(ctx context.Context, rec callback.Record, into redact.Text) (callback.Record, error) {
+	answer := rec.Patient
+	answer.Keys.EHRID, answer.How = into, "merged-chart"
+	answer, err := r.survivor(ctx, r.site, answer)
+	if err != nil {
+		return rec, err
+	}
+	answer.TriedAt = r.now()
+	return r.opts.Ledger.Update(ctx, rec.ID, func(now *callback.Record) error {
+		if now.Patient.Keys.EHRID.Equal(rec.Patient.Keys.EHRID) { // else staff was faster
+			now.Resolve(answer, callback.Actor{Kind: callback.Automation}, r.now())
+		}
+		return nil
+	})
 }

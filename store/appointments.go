@@ -24,35 +24,33 @@ func (s *Store) SaveAppointment(ctx context.Context, a callback.Appointment) (st
 		return stored, false, fmt.Errorf("%w: an appointment needs a clinic, an EHR, an id and a state", callback.ErrInvalid)
 	}
 	a = asStored(a)
-	row, err := s.seal.appointmentRow(a)
-	if err != nil {
-		return stored, false, err
-	}
 	err = s.write(ctx, "store an appointment", func(tx *gorm.DB) error {
 		var old appointmentRow
-		err := tx.Clauses(forUpdate).Where("clinic = ? AND ehr = ? AND id = ?", a.Clinic, a.EHR, row.ID).Take(&old).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) {
-			changed = true
-			if stored, err = s.seal.appointment(row); err != nil {
+		var known callback.Appointment
+		err := tx.Clauses(forUpdate).Where("clinic = ? AND ehr = ? AND id = ?", a.Clinic, a.EHR, plain(a.ID)).Take(&old).Error
+		put := replaceAppointment
+		switch {
+		case errors.Is(err, gorm.ErrRecordNotFound):
+			put = insertAppointment
+		case err != nil:
+			return err
+		default:
+			if known, err = s.seal.appointment(old); err != nil {
 				return err
 			}
-			return insertAppointment(tx, row)
+			if stored, changed = known, supersedes(a, known); !changed {
+				return nil
+			}
 		}
+		changed = true
+		row, err := s.seal.appointmentRow(known.Observed(a))
 		if err != nil {
 			return err
 		}
-		known, err := s.seal.appointment(old)
-		if err != nil {
-			return err
-		}
-		if stored, changed = known, supersedes(a, known); !changed {
-			return nil
-		}
-		row.FirstSeen, row.NotBefore = old.FirstSeen, old.NotBefore
 		if stored, err = s.seal.appointment(row); err != nil {
 			return err
 		}
-		return replaceAppointment(tx, row)
+		return put(tx, row)
 	})
 	if err != nil {
 		return callback.Appointment{}, false, err
@@ -62,7 +60,7 @@ func (s *Store) SaveAppointment(ctx context.Context, a callback.Appointment) (st
 
 // supersedes reports whether a is news about an appointment that is known.
 func supersedes(a, known callback.Appointment) bool {
-	a.FirstSeen, a.NotBefore = known.FirstSeen, known.NotBefore
+	a.FirstSeen, a.NotBefore, a.FirstUpdated, a.History = known.FirstSeen, known.NotBefore, known.FirstUpdated, known.History
 	switch {
 	case !a.Updated.IsZero() && a.Updated.Before(known.Updated):
 		return false // a page that was replayed, or came late

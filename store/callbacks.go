@@ -199,6 +199,9 @@ func filtered(q *gorm.DB, f callback.Filter) *gorm.DB {
 	if f.Unbound {
 		q = q.Where("resolution <> ?", callback.Certain)
 	}
+	if f.Repeated {
+		q = q.Where("repeats > 0")
+	}
 	if f.After != "" {
 		q = q.Where("id < ?", f.After)
 	}

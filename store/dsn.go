@@ -34,6 +34,8 @@ type place struct {
 	dialect dialect
 	path    string          // SQLite: the file
 	server  *pgx.ConnConfig // PostgreSQL
+	// disposable: see Options.Disposable.
+	disposable bool
 }
 
 // String names the place for a person, without credentials.
@@ -89,7 +91,7 @@ func connect(ctx context.Context, at place, log *slog.Logger) (*gorm.DB, error) 
 			return nil, noFile(at, err)
 		}
 		var err error
-		if pool, err = sql.Open(gormsqlite.DriverName, sqliteDSN(at.path)); err != nil {
+		if pool, err = sql.Open(gormsqlite.DriverName, sqliteDSN(at)); err != nil {
 			return nil, fault.New(fault.Permanent, op, "the SQLite driver refused "+at.path).Because(err)
 		}
 		pool.SetMaxOpenConns(8)
@@ -123,29 +125,33 @@ func connect(ctx context.Context, at place, log *slog.Logger) (*gorm.DB, error) 
 	return db, nil
 }
 
+// pragma is one setting of SQLite: how it is set, and how it reads back.
+type pragma struct{ name, set, is string }
+
 // pragmas are set through the DSN, so that every connection of the pool has
 // them, and are read back at start. synchronous=FULL (2): what was acknowledged
 // survives a loss of power.
-var pragmas = []struct{ name, set, is string }{
-	{"busy_timeout", "5000", "5000"},
-	{"journal_mode", "WAL", "wal"},
-	{"synchronous", "FULL", "2"},
-	{"foreign_keys", "1", "1"},
+func (p place) pragmas() []pragma {
+	synchronous := pragma{"synchronous", "FULL", "2"}
+	if p.disposable {
+		synchronous = pragma{"synchronous", "OFF", "0"}
+	}
+	return []pragma{{"busy_timeout", "5000", "5000"}, {"journal_mode", "WAL", "wal"}, synchronous, {"foreign_keys", "1", "1"}}
 }
 
 // sqliteDSN adds what the ledger needs of SQLite. Transactions that may write
 // take the write lock when they begin; one that took it later would fail against
 // a concurrent one.
-func sqliteDSN(path string) string {
+func sqliteDSN(at place) string {
 	q := url.Values{"_txlock": {"immediate"}}
-	for _, p := range pragmas {
+	for _, p := range at.pragmas() {
 		q.Add("_pragma", p.name+"("+p.set+")")
 	}
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+	return "file:" + (&url.URL{Path: at.path}).EscapedPath() + "?" + q.Encode()
 }
 
 func checkPragmas(ctx context.Context, pool *sql.DB, at place) error {
-	for _, p := range pragmas {
+	for _, p := range at.pragmas() {
 		var got string
 		if err := pool.QueryRowContext(ctx, "PRAGMA "+p.name).Scan(&got); err != nil {
 			return (&Store{at: at}).fail("read PRAGMA "+p.name, err)

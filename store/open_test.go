@@ -57,6 +57,23 @@ func TestPragmasOnEveryConnection(t *testing.T) {
 	}
 }
 
+// TestDisposable: only who says so has a ledger that does not wait for the disk.
+func TestDisposable(t *testing.T) {
+	keys, err := store.GenerateKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), store.Options{DSN: storetest.SQLite(t), Keys: keys, Migrate: true, Disposable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var got string
+	if err := s.Pool(t).QueryRowContext(t.Context(), "PRAGMA synchronous").Scan(&got); err != nil || got != "0" {
+		t.Errorf("synchronous is %s, %v; want 0", got, err)
+	}
+}
+
 // A transaction that may write holds the write lock from its beginning; one that
 // only reads does not.
 func TestWritersTakeTheLockAtOnce(t *testing.T) {

@@ -187,6 +187,12 @@ type appointmentRow struct {
 	ChangedAt   instant
 	NotBefore   instant
 	FirstSeen   instant
+
+	BookedSpanNs time.Duration
+	FirstChanged instant
+	Replaces     []string `gorm:"serializer:json"`
+	Test         bool
+	History      []callback.AppointmentVersion `gorm:"serializer:json"`
 }
 
 func (appointmentRow) TableName() string { return "appointments" }
@@ -194,7 +200,7 @@ func (appointmentRow) TableName() string { return "appointments" }
 // appointmentChanges are the columns of an appointment that a new version
 // changes: all but the key and what was first observed.
 var appointmentChanges = []string{"version", "state", "patient", "patient_hash", "patients", "starts_at", "ends_at",
-	"booked_at", "kinds", "markers", "tasks", "changed_at"}
+	"booked_at", "booked_span_ns", "kinds", "markers", "tasks", "replaces", "test", "changed_at", "history"}
 
 type markerRow struct {
 	Clinic        callback.ClinicID `gorm:"primaryKey"`
@@ -215,6 +221,7 @@ func (s *sealer) appointmentRow(a callback.Appointment) (appointmentRow, error) 
 		StartsAt: instant(a.Start), EndsAt: instant(a.End), BookedAt: instant(a.Created),
 		Kinds: a.Kinds, Markers: a.Markers, Tasks: a.Tasks,
 		ChangedAt: instant(a.Updated), NotBefore: instant(a.NotBefore), FirstSeen: instant(a.FirstSeen),
+		BookedSpanNs: a.CreatedSpan, FirstChanged: instant(a.FirstUpdated), Replaces: a.Replaces, Test: a.Test, History: a.History,
 	}, r.err
 }
 
@@ -226,6 +233,7 @@ func (s *sealer) appointment(r appointmentRow) (callback.Appointment, error) {
 		Start: r.StartsAt.Time(), End: r.EndsAt.Time(), Created: r.BookedAt.Time(),
 		Kinds: nilIfEmpty(r.Kinds), Markers: nilIfEmpty(r.Markers), Tasks: nilIfEmpty(r.Tasks),
 		Updated: r.ChangedAt.Time(), NotBefore: r.NotBefore.Time(), FirstSeen: r.FirstSeen.Time(),
+		CreatedSpan: r.BookedSpanNs, FirstUpdated: r.FirstChanged.Time(), Replaces: nilIfEmpty(r.Replaces), Test: r.Test, History: nilIfEmpty(r.History),
 	}, o.err
 }
 
@@ -235,7 +243,7 @@ func asStored(a callback.Appointment) callback.Appointment {
 	for _, t := range []*time.Time{&a.Start, &a.End, &a.Created, &a.Updated, &a.NotBefore, &a.FirstSeen} {
 		*t = microseconds(*t)
 	}
-	a.Kinds, a.Markers, a.Tasks = nilIfEmpty(a.Kinds), nilIfEmpty(a.Markers), nilIfEmpty(a.Tasks)
+	a.Kinds, a.Markers, a.Tasks, a.Replaces = nilIfEmpty(a.Kinds), nilIfEmpty(a.Markers), nilIfEmpty(a.Tasks), nilIfEmpty(a.Replaces)
 	return a
 }
 

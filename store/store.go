@@ -34,6 +34,10 @@ type Options struct {
 	Migrate bool
 	Clock   clock.Clock  // nil: the system's
 	Logger  *slog.Logger // nil: nothing is logged
+	// Disposable is for a ledger that is thrown away when the process ends, as that
+	// of a simulation: SQLite does not wait for the disk, and a loss of power may
+	// destroy the file. Never for callbacks of people; no configuration sets it.
+	Disposable bool
 }
 
 func (o Options) withDefaults() Options {
@@ -88,6 +92,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	at.disposable = o.Disposable
 	db, err := connect(ctx, at, o.Logger)
 	if err != nil {
 		return nil, err

@@ -32,6 +32,14 @@ type Rules struct {
 	// ReopenOnCancelWithin is how long after closing a visit that falls through
 	// opens the callback again.
 	ReopenOnCancelWithin time.Duration
+	// ClockSkew is how far the EHR's clock may be from that of whoever took the
+	// request. A booking that close to the request, by the EHR's word alone, is
+	// neither before nor after it.
+	ClockSkew time.Duration
+	// TestCharts are ids of charts in the EHR, and TestNames words in names of charts
+	// and callers, that are made up for testing: no visit of theirs closes anything.
+	TestCharts []string
+	TestNames  []string
 }
 
 // CategoryRule is what holds for one category.
@@ -46,6 +54,9 @@ type CategoryRule struct {
 	// these kinds (codes or texts, lower case); empty means any kind.
 	Visit bool
 	Kinds []string
+	// Moves says that it is about a visit that is booked already: one that is moved
+	// after the request answers it, and one more beside it may not.
+	Moves bool
 }
 
 // Default returns the rules that hold where a clinic says nothing else. The
@@ -60,7 +71,7 @@ func Default(cal businesstime.Calendar) Rules {
 				Words: []string{"new patient", "first visit", "first appointment", "accepting patients", "paciente nuevo", "primera cita"}},
 			callback.ExistingScheduling: {Target: 2 * time.Hour, Priority: callback.Routine, Visit: true,
 				Words: []string{"appointment", "schedule", "book", "follow-up", "follow up", "cita"}},
-			callback.RescheduleCancel: {Target: 2 * time.Hour, Priority: callback.Routine, Visit: true,
+			callback.RescheduleCancel: {Target: 2 * time.Hour, Priority: callback.Routine, Visit: true, Moves: true,
 				Words: []string{"reschedule", "cancel", "move my appointment", "change my appointment", "cambiar mi cita", "cancelar"}},
 			callback.BenefitsBilling: {Days: 1, Priority: callback.Routine, Owner: "billing",
 				Words: []string{"insurance", "benefits", "coverage", "copay", "deductible", "bill", "invoice", "seguro", "factura"}},
@@ -74,6 +85,10 @@ func Default(cal businesstime.Calendar) Rules {
 		ReopenOnCallWithin:   24 * time.Hour,
 		AttributionWindow:    14 * 24 * time.Hour,
 		ReopenOnCancelWithin: 7 * 24 * time.Hour,
+		// Computers of one Windows domain are at most five minutes apart (Kerberos,
+		// maximum tolerance for clock synchronisation).
+		ClockSkew: 5 * time.Minute,
+		TestNames: []string{"zztest", "zzztest"},
 	}
 }
 
@@ -87,6 +102,15 @@ func (r Rules) FitsVisit(c callback.Category, kinds []string) bool {
 		return rule.Visit
 	}
 	return slices.ContainsFunc(kinds, func(k string) bool { return slices.Contains(rule.Kinds, k) })
+}
+
+// TestChart reports whether the chart with the id in the EHR is made up for testing.
+func (r Rules) TestChart(id string) bool { return id != "" && slices.Contains(r.TestCharts, id) }
+
+// TestName reports whether one of the words of a name says that it is made up for
+// testing; the words are as names.Words gives them.
+func (r Rules) TestName(words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(r.TestNames, w) })
 }
 
 // order is in which the words of the categories are looked for: what costs most
@@ -103,10 +127,13 @@ type Triage struct {
 	Why      string // machine words, free of PHI
 }
 
+// BySource is how Triage.Why begins where the source told the category.
+const BySource = "category by source"
+
 // Triage decides about a request. The source's own category stands; words in the
 // text can only raise the priority of it, never lower it.
 func (r Rules) Triage(req callback.Request) Triage {
-	t := Triage{Category: req.Category, Why: "category by source"}
+	t := Triage{Category: req.Category, Why: BySource}
 	found := r.suggested(req.Text.Reveal())
 	if t.Category == "" {
 		switch {

@@ -160,6 +160,7 @@ type app struct {
 	scheduler *scheduler.Scheduler
 	server    *server.Server
 	ehrs      map[callback.EHRID]ehr.Connector
+	clinics   []config.Clinic
 	log       *slog.Logger
 }
 
@@ -169,7 +170,7 @@ type pace struct{ sweep, resolve, searchLag, indexLag, overlap, cooldown time.Du
 // newApp opens the ledger and makes every part. What was opened is closed again
 // when a later part cannot be made.
 func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_ *app, err error) {
-	a := &app{log: log}
+	a := &app{clinics: cfg.Clinics, log: log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())

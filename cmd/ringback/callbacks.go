@@ -123,14 +123,22 @@ func newCallbacksShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				cfg, err := loadConfig(cmd)
+				if err != nil {
+					return err
+				}
+				because, err := why(ctx, l, cfg.Clinics, rec)
+				if err != nil {
+					return err
+				}
 				links, err := viewLinks(ctx, l, rec.Links)
 				if err != nil {
 					return err
 				}
 				if asJSON {
-					return printJSON(cmd.OutOrStdout(), viewDetail(rec, links))
+					return printJSON(cmd.OutOrStdout(), viewDetail(rec, because, links))
 				}
-				return printDetail(cmd, viewDetail(rec, links))
+				return printDetail(cmd, viewDetail(rec, because, links))
 			})
 		},
 	}

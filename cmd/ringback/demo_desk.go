@@ -82,8 +82,14 @@ func (m *morning) closed(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	m.say(ctx, "ringback", "%s", why(rec))
-	return nil
+	return m.explain(ctx, rec)
+}
+
+// explain says why a callback stands as it does.
+func (m *morning) explain(ctx context.Context, rec callback.Record) error {
+	because, err := why(ctx, m.app.ledger, m.app.clinics, rec)
+	m.say(ctx, "ringback", "%s", because)
+	return err
 }
 
 // bookings: the front desk calls back and books.
@@ -134,8 +140,7 @@ func (m *morning) bookings(ctx context.Context) error {
 		return err
 	}
 	m.expected.NeedsReview = 1
-	m.say(ctx, "ringback", "%s", why(rec))
-	return nil
+	return m.explain(ctx, rec)
 }
 
 // book takes the n-th slot that was free in the morning.
@@ -242,8 +247,7 @@ func (m *morning) fallsThrough(ctx context.Context) error {
 		return err
 	}
 	m.expected.Reopened = 1
-	m.say(ctx, "ringback", "%s", why(rec))
-	return nil
+	return m.explain(ctx, rec)
 }
 
 // settle waits until the EHR holds the last revision of everything.

@@ -4,7 +4,10 @@ import (
 	"context"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/callback/matching"
 	"github.com/ringback-health/ringback/internal/clock"
+	"github.com/ringback-health/ringback/internal/config"
+	"github.com/ringback-health/ringback/scheduler"
 )
 
 // callbackRow is a callback in a list with --json.
@@ -128,9 +131,9 @@ func viewLinks(ctx context.Context, l ledger, links []callback.Link) ([]linkRow,
 	return rows, nil
 }
 
-// viewDetail shows a callback; links are those of it.
-func viewDetail(r callback.Record, links []linkRow) callbackDetail {
-	d := callbackDetail{callbackRow: viewRow(r.Callback), Text: r.Text.Reveal(), Chart: chart(r.Patient), Why: why(r),
+// viewDetail shows a callback; because says why it stands as it does, links are those of it.
+func viewDetail(r callback.Record, because string, links []linkRow) callbackDetail {
+	d := callbackDetail{callbackRow: viewRow(r.Callback), Text: r.Text.Reveal(), Chart: chart(r.Patient), Why: because,
 		Attempts: []attemptView{}, Evidence: []evidenceRow{}, Links: links, Timeline: []eventRow{}}
 	for _, a := range r.Attempts {
 		d.Attempts = append(d.Attempts, attemptView{instant(a.At), actor(a.By), a.Channel, string(a.Result), int(a.Talk.Seconds()), a.Note.Reveal()})
@@ -165,32 +168,23 @@ func chart(p callback.Patient) string {
 	}
 }
 
-// why says in one sentence why the callback stands as it does.
-func why(r callback.Record) string {
-	for _, ev := range r.Evidence {
-		switch {
-		case r.Status == callback.Closed && ev.State == callback.Credited:
-			return "Closed. " + ev.Sentence
-		case r.Status.Open() && r.Review && ev.State == callback.Shown:
-			return "Open, for a person to look at. " + ev.Sentence
+// why says in one sentence why the callback stands as it does, by what the ledger knows
+// of the visits that may concern it.
+func why(ctx context.Context, l callback.Ledger, clinics []config.Clinic, r callback.Record) (string, error) {
+	site := scheduler.Site{Clinic: r.Clinic}
+	for _, cl := range clinics {
+		if callback.ClinicID(cl.ID) != r.Clinic {
+			continue
+		}
+		rules, err := clinicRules(cl)
+		if err != nil {
+			return "", err
+		}
+		site.Rules = rules
+		if cl.EHR != nil {
+			site.ID = callback.EHRID(cl.EHR.ID)
 		}
 	}
-	last := ""
-	for _, e := range r.Timeline {
-		switch e.Kind {
-		case callback.EventClosed:
-			last = "Closed by " + actor(e.By) + ": " + e.Detail + "."
-		case callback.EventReopened:
-			last = "Open again: " + e.Detail
-		case callback.EventReviewAsked:
-			if r.Review {
-				last = "Open, for a person to look at: " + e.Detail
-			}
-		default: // changes nothing in whether it is open
-		}
-	}
-	if last == "" || (r.Status == callback.Closed) != (r.Outcome != "") {
-		return "Open: no visit that answers it was seen, and nobody closed it."
-	}
-	return last
+	in, err := scheduler.Evidence(ctx, l, site, r)
+	return matching.Explain(in), err
 }

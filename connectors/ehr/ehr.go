@@ -56,9 +56,10 @@ type Connector interface {
 
 	// Patients returns the charts that fit all of the query, whatever the EHR
 	// answered, at most a handful more than it takes to see that they are several. A
-	// chart that cannot be read is an error: it may be the right one. Asked for by its id,
-	// a chart that was merged comes with MergedInto, and with what stands in that chart;
-	// it is followed once.
+	// chart that cannot be read is an error: it may be the right one. What a name fits is
+	// decided in callback/names. Asked for by its id, a chart that was merged comes with
+	// MergedInto, and with what stands in that chart; it is followed once. A search for
+	// similar names that the EHR does not offer is fault.Permanent.
 	Patients(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error)
 
 	// Close gives up connections.

@@ -24,6 +24,7 @@ var siblings = map[string][]string{
 	"store":            {},
 	"server":           {},
 	"sandbox":          {},
+	"simulate":         {},
 	"internal":         {},
 	"peers":            {},
 }
@@ -32,7 +33,7 @@ var siblings = map[string][]string{
 var parts = []string{"connectors/ehr/feed"}
 
 // pure is what the domain may import beside the standard library.
-var pure = []string{"github.com/google/uuid"}
+var pure = []string{"github.com/google/uuid", "github.com/hbollon/go-edlib", "golang.org/x/text/unicode/norm"}
 
 // owners names the only packages that may import a third-party module. Prefixes;
 // the longest that fits decides.
@@ -44,6 +45,7 @@ var owners = map[string][]string{
 	"github.com/go-resty/resty/v2":         {"internal/rest"},
 	"github.com/goccy/go-yaml":             {"internal/config", "cmd/ringback"},
 	"github.com/google/uuid":               {"callback"},
+	"github.com/hbollon/go-edlib":          {"callback/names"},
 	"github.com/jackc/pgx/v5":              {"scheduler", "store"},
 	"github.com/lestrrat-go/jwx/v3":        {"internal/jose"},
 	"github.com/nyaruka/phonenumbers":      {"internal/phone"},
@@ -54,6 +56,7 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":               {"cmd/ringback"},
 	"github.com/tink-crypto/tink-go/v2":    {"store"},
 	"golang.org/x/oauth2":                  {"internal/rest"},
+	"golang.org/x/text":                    {"callback/names"},
 	"golang.org/x/time":                    {"internal/rest"},
 	"gorm.io":                              {"store"},
 	"modernc.org/sqlite":                   {"store"},

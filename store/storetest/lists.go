@@ -109,6 +109,7 @@ func listFilters(t *testing.T, l Ledger) {
 		{callback.Filter{Review: true}, []callback.Record{review}},
 		{callback.Filter{Open: true, Clinic: here}, []callback.Record{review, assigned, captured}},
 		{callback.Filter{Unbound: true, Clinic: here}, []callback.Record{review, assigned, captured}},
+		{callback.Filter{Repeated: true}, nil},
 		{callback.Filter{After: closed.ID}, []callback.Record{assigned, captured}},
 		{callback.Filter{Open: true, After: closed.ID, Limit: 1}, []callback.Record{assigned}},
 	} {

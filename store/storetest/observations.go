@@ -107,10 +107,10 @@ func appointments(t *testing.T, l Ledger) {
 		stored, changed, err := l.SaveAppointment(ctx, a)
 		must(t, err)
 		same(t, "changed", changed, news)
-		same(t, "stored", stored, want)
 		read, err := l.Appointments(ctx, a.Clinic, a.EHR, redact.Text{}, []string{a.ID}, nil)
 		must(t, err)
-		same(t, "read", read, []callback.Appointment{want})
+		same(t, "read", read, []callback.Appointment{stored})
+		same(t, "stored", present(stored), []callback.Appointment{want})
 	}
 	v1 := visit("a1", 1)
 	save(v1, true, v1)
@@ -151,7 +151,7 @@ func appointments(t *testing.T, l Ledger) {
 	} {
 		got, err := l.Appointments(ctx, here, ehr, c.patient, c.ids, c.markers)
 		must(t, err)
-		same(t, name, got, c.want)
+		same(t, name, present(got...), c.want)
 	}
 	known, err := l.Versions(ctx, here, ehr, []string{"a1", "nowhere", "bare"})
 	must(t, err)
@@ -173,6 +173,50 @@ func appointments(t *testing.T, l Ledger) {
 		}
 	})
 	same(t, "stored by one of many at once", slices.DeleteFunc(changes, func(c bool) bool { return !c }), []bool{true})
+}
+
+// present is how appointments are now, without how they were.
+func present(all ...callback.Appointment) []callback.Appointment {
+	for i := range all {
+		all[i].History, all[i].FirstUpdated = nil, time.Time{}
+	}
+	return all
+}
+
+// histories: how an appointment was is kept where state or start have changed.
+func histories(t *testing.T, l Ledger) {
+	at := func(version, hour int) callback.Appointment {
+		a := visit("a1", version)
+		a.Start, a.NotBefore, a.FirstSeen = noon.Add(time.Duration(hour)*time.Hour), noon.Add(time.Duration(version)*time.Minute), noon.Add(time.Duration(version+1)*time.Minute)
+		a.CreatedSpan, a.Replaces, a.Test = time.Hour, []string{"a0"}, version > 1
+		return a
+	}
+	entry := func(a callback.Appointment) callback.AppointmentVersion {
+		return callback.AppointmentVersion{State: a.State, Start: a.Start, Updated: a.Updated, NotBefore: a.NotBefore, Seen: a.FirstSeen}
+	}
+	save := func(a callback.Appointment, want ...callback.AppointmentVersion) {
+		t.Helper()
+		stored, _, err := l.SaveAppointment(t.Context(), a)
+		must(t, err)
+		same(t, "history", stored.History, want)
+		same(t, "first changed", stored.FirstUpdated, want[0].Updated)
+		same(t, "first seen", []time.Time{stored.NotBefore, stored.FirstSeen}, []time.Time{want[0].NotBefore, want[0].Seen})
+	}
+	first, renamed, moved, cancelled := at(1, 48), at(2, 48), at(3, 72), at(5, 72)
+	renamed.Kinds, cancelled.State = nil, callback.ApptCancelled
+	save(first, entry(first))
+	save(first, entry(first))
+	save(renamed, entry(first)) // neither state nor start
+	alone := entry(moved)       // the version right behind the one before
+	alone.Alone = true
+	save(moved, entry(first), alone)
+	save(cancelled, entry(first), alone, entry(cancelled))
+	for _, a := range []callback.Appointment{first, renamed, moved, cancelled} { // the feed from its start
+		save(a, entry(first), alone, entry(cancelled))
+	}
+	got, err := l.Appointments(t.Context(), here, ehr, redact.Text{}, []string{"a1"}, nil)
+	must(t, err)
+	same(t, "what else is kept", []any{got[0].CreatedSpan, got[0].Replaces, got[0].Test}, []any{time.Hour, []string{"a0"}, true})
 }
 
 func affected(t *testing.T, l Ledger) {

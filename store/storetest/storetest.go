@@ -59,6 +59,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Ledger) {
 		{"feeds", feeds},
 		{"pages", pages},
 		{"appointments", appointments},
+		{"histories of appointments", histories},
 		{"affected", affected},
 		{"scheduled", scheduled},
 		{"watches", watches},

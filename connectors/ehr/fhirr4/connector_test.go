@@ -404,10 +404,31 @@ func TestPatientsAreFoundInAPractice(t *testing.T) {
 		{"accents of the caller", callback.PatientQuery{Name: text("tomas novak"), BirthDate: text("1966-06-06")}, 1},
 		{"a brother", callback.PatientQuery{Phone: text("+12125550101"), Name: text("Owen Whitfield")}, 1},
 		{"nobody", callback.PatientQuery{Name: text("Nemo Nobody"), BirthDate: text("1966-06-06")}, 0},
+		{"misspelt", callback.PatientQuery{Name: text("Tommas Nowak"), BirthDate: text("1966-06-06")}, 0},
+		{"misspelt, and similar ones wanted", callback.PatientQuery{Name: text("Tommas Nowak"), BirthDate: text("1966-06-06"), Similar: true}, 1},
+		{"misspelt, and of another day", callback.PatientQuery{Name: text("Tommas Nowak"), BirthDate: text("1966-06-07"), Similar: true}, 0},
+		{"somebody else of that day", callback.PatientQuery{Name: text("Nemo Nobody"), BirthDate: text("1966-06-06"), Similar: true}, 0},
 	} {
 		charts, err := c.Patients(t.Context(), tt.q)
 		if err != nil || len(charts) != tt.want {
 			t.Errorf("%s: %d charts, want %d, %v", tt.name, len(charts), tt.want, err)
+		}
+	}
+}
+
+// TestMergedChartByItsOldID: an EHR shows the old chart and its link, or answers with the
+// chart that replaced it.
+func TestMergedChartByItsOldID(t *testing.T) {
+	for body, want := range map[string]struct{ id, into string }{
+		`{"resourceType":"Patient","id":"old","active":false,"link":[{"type":"replaced-by","other":{"reference":"Patient/new"}}]}`: {"old", "new"},
+		`{"resourceType":"Patient","id":"new","link":[{"type":"replaces","other":{"reference":"Patient/old"}}]}`:                   {"old", "new"},
+		`{"resourceType":"Patient","id":"new","link":[{"type":"replaced-by","other":{"reference":"Patient/newer"}}]}`:              {"old", "new"}, // followed once
+		`{"resourceType":"Patient","id":"old"}`: {"old", ""},
+	} {
+		c, _ := scripted(t, func(w http.ResponseWriter, _ *http.Request) { write(w, 200, body) })
+		charts, err := c.Patients(t.Context(), callback.PatientQuery{ID: text("old")})
+		if err != nil || len(charts) != 1 || charts[0].ID.Reveal() != want.id || charts[0].MergedInto.Reveal() != want.into {
+			t.Errorf("%s: %d charts, %v", body, len(charts), err)
 		}
 	}
 }

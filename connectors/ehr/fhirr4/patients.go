@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/callback/names"
 	"github.com/ringback-health/ringback/fhir"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/phone"
@@ -25,6 +26,9 @@ const (
 // Patients searches by what identifies best and holds every answer against all of
 // the query: servers match names loosely, and a wrong chart is worse than none. A
 // chart that cannot be read is an error, because it may be the right one.
+//
+// A chart that is read by its id and comes under another one was merged: servers answer
+// so, or with a redirect, where R4 would have them show the old chart and its link.
 func (c *Connector) Patients(ctx context.Context, q callback.PatientQuery) ([]callback.Chart, error) {
 	if !q.ID.IsEmpty() {
 		return c.patientByID(ctx, q)
@@ -122,10 +126,13 @@ func (c *Connector) patientSearches(q callback.PatientQuery) []url.Values {
 // nameSearches searches by one word of the name at a time where a birth date
 // narrows it: a server compares a word with the beginning of a whole part, so that
 // the middle of "van der Berg" finds nothing, and people spell one of two names
-// differently more often than both.
+// differently more often than both. A name that may be misspelt in any word is not
+// searched by at all: few people are born on one day.
 func nameSearches(q callback.PatientQuery, with func(string, ...string) url.Values) []url.Values {
 	words := searchWords(q.Name)
 	switch {
+	case q.Similar && !q.BirthDate.IsEmpty():
+		return []url.Values{with("birthdate", escape(q.BirthDate.Reveal()))}
 	case len(words) == 0:
 		return nil
 	case q.BirthDate.IsEmpty():
@@ -189,10 +196,13 @@ func (c *Connector) fits(view fhir.PatientView, chart callback.Chart, q callback
 	number := func(i fhir.Identifier) bool {
 		return i.Value.EqualFold(q.MRN) && (c.cfg.MRNSystem == "" || i.System == c.cfg.MRNSystem)
 	}
-	named := func(n fhir.HumanName) bool { return sameName(q.Name, n) }
+	least := names.Same
+	if q.Similar {
+		least = names.Similar
+	}
 	return (q.ID.IsEmpty() || q.ID.Equal(chart.ID)) &&
 		(q.MRN.IsEmpty() || slices.ContainsFunc(view.Identifiers, number)) &&
-		(q.Name.IsEmpty() || slices.ContainsFunc(view.Names, named)) &&
+		(q.Name.IsEmpty() || names.OfChart(q.Name, chart) >= least) &&
 		(q.BirthDate.IsEmpty() || q.BirthDate.Equal(chart.BirthDate)) &&
 		(q.Phone.IsEmpty() || slices.ContainsFunc(chart.Phones, c.e164(q.Phone).Equal))
 }
