@@ -116,10 +116,10 @@ func (r *reading) fetch(ctx context.Context) error {
 	q := callback.FeedQuery{Feed: r.state.Feed, Interrupted: r.interrupted}
 	p := origin{baseline: r.state.LastSuccess.IsZero()}
 	if !r.state.Watermark.IsZero() {
-		q.Since = r.state.Watermark.Add(-r.opts.Overlap)
+		q.Since = r.state.Watermark.Add(-max(r.opts.Overlap, r.site.indexLag))
 	}
 	if !p.baseline {
-		p.notBefore = r.state.LastSuccess.Add(-r.opts.IndexLag)
+		p.notBefore = r.state.LastSuccess.Add(-r.site.indexLag)
 	}
 	return r.read(ctx, q, p)
 }

@@ -210,9 +210,9 @@ func (s *Scheduler) Notified(id callback.EHRID, f callback.Feed, kind callback.N
 	case callback.NotifiedHeartbeat:
 	case callback.NotifiedTrouble:
 		s.push.look(id)
-		s.sweep.PollSoon(args, s.opts.IndexLag)
+		s.sweep.PollSoon(args, s.sites[id].indexLag)
 	default:
-		s.sweep.PollSoon(args, s.opts.IndexLag)
+		s.sweep.PollSoon(args, s.sites[id].indexLag)
 	}
 }
 
