@@ -51,7 +51,10 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 		return errors.Join(err, w.opts.Ledger.SaveFeedState(ctx, r.state))
 	}
 	r.reached(r.latest)
-	r.state.LastSuccess, r.state.LastError = r.began, ""
+	r.state.LastSuccess, r.state.LastError, r.state.Covered = r.began, "", time.Time{}
+	if r.window.whole != nil {
+		r.state.Covered = r.window.whole.Until
+	}
 	if err := w.opts.Ledger.SaveFeedState(ctx, r.state); err != nil {
 		return err
 	}
@@ -230,6 +233,9 @@ func (r *reading) interpret(ctx context.Context, p callback.Page, replay bool) e
 		}
 		a.Clinic, a.EHR = r.site.Clinic, r.site.ID
 		a.NotBefore, a.FirstSeen = p.NotBefore, p.FetchedAt
+		if covered := r.state.Covered; !covered.IsZero() && !a.Start.Before(covered) {
+			a.NotBefore = time.Time{} // it shows because the window has moved on
+		}
 		is, err := r.seenAppointment(ctx, r.site, a, replay)
 		if err != nil {
 			return err
