@@ -14,8 +14,7 @@ import (
 const pagesAtOnce = 20
 
 // keepPages is how long an interpreted page is kept, for whoever has to find out
-// what an EHR said. One that could not be read in full is kept until it is looked at,
-// or until the same cannot be read again.
+// what an EHR said. Of those in which the same could not be read the last is kept.
 const keepPages = 30 * 24 * time.Hour
 
 // Poll reads one feed of one EHR: first what an earlier life stored and did not

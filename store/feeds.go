@@ -87,7 +87,7 @@ func (s *Store) PageDone(ctx context.Context, id callback.ID, problem string, at
 // DropPages removes pages that were interpreted.
 func (s *Store) DropPages(ctx context.Context, ehr callback.EHRID, f callback.Feed, empty callback.ID, doneBefore time.Time) error {
 	return s.write(ctx, "remove pages that were interpreted", func(tx *gorm.DB) error {
-		return tx.Where("ehr = ? AND feed = ? AND problem = '' AND done_at IS NOT NULL AND (id = ? OR done_at < ?)",
+		return tx.Where("ehr = ? AND feed = ? AND done_at IS NOT NULL AND (problem = '' AND id = ? OR done_at < ?)",
 			ehr, f, empty, instant(doneBefore)).Delete(&pageRow{}).Error
 	})
 }
