@@ -50,6 +50,7 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 		return errors.Join(err, w.opts.Ledger.SaveFeedState(ctx, r.state))
 	}
 	r.reached(r.latest)
+	r.setBack()
 	r.state.LastSuccess, r.state.LastError, r.state.Covered = r.began, "", time.Time{}
 	if r.window.whole != nil {
 		r.state.Covered = r.window.whole.Until
@@ -184,6 +185,14 @@ func (r *reading) reached(t time.Time) bool {
 	}
 	r.state.Watermark = t
 	return true
+}
+
+// setBack moves a watermark back that the EHR's clock has not come to: the clock was
+// ahead and was set right, and what changed since the last read may have any time since.
+func (r *reading) setBack() {
+	if !r.date.IsZero() && r.state.Watermark.After(r.date) {
+		r.state.Watermark = r.date.Add(-r.began.Sub(r.state.LastSuccess))
+	}
 }
 
 // pending works through the pages of an earlier life, which may have stored an
