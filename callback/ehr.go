@@ -190,6 +190,9 @@ type FeedState struct {
 	LastAttempt time.Time
 	LastSuccess time.Time // when the last poll that succeeded began
 	LastError   string    // safe to show; empty after a success
+	// Covered is where the window ended that was shown in full last: a visit beyond it may
+	// be old, though it was never seen. Zero: what was shown had no such end.
+	Covered time.Time
 	// Skew is how far the EHR's clock was ahead of ours at the last read, to the second;
 	// negative: behind. Nothing is computed from it.
 	Skew time.Duration

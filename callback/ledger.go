@@ -174,8 +174,8 @@ type Observations interface {
 	// pages of a feed with the same problem the last is kept.
 	PageDone(ctx context.Context, id ID, problem string, at time.Time) error
 	// DropPages removes pages that were interpreted and are of no more use: the one
-	// with the id empty, which held nothing ("" for none), and those of the feed
-	// that were interpreted before a time without a problem.
+	// with the id empty, which held nothing ("" for none, and not one with a problem),
+	// and those of the feed that were interpreted before a time.
 	DropPages(ctx context.Context, ehr EHRID, f Feed, empty ID, doneBefore time.Time) error
 	// SaveAppointment stores an appointment as it is now. changed is false when
 	// this version was known. FirstSeen and NotBefore keep their first values.

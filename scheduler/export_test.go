@@ -46,5 +46,8 @@ func (w PushWatch) Look(ctx context.Context) error { return w.p.runOnce(ctx) }
 // Heard takes note of a notification.
 func (w PushWatch) Heard(f FeedArgs) bool { return w.p.heard(f) }
 
+// Told takes note that an EHR has told something of its Subscription.
+func (w PushWatch) Told(id callback.EHRID) { w.p.look(id) }
+
 // Health is how it stands with a feed.
 func (w PushWatch) Health(f FeedArgs) PushHealth { return w.p.health(f) }

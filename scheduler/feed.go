@@ -14,8 +14,7 @@ import (
 const pagesAtOnce = 20
 
 // keepPages is how long an interpreted page is kept, for whoever has to find out
-// what an EHR said. One that could not be read in full is kept until it is looked at,
-// or until the same cannot be read again.
+// what an EHR said. Of those in which the same could not be read the last is kept.
 const keepPages = 30 * 24 * time.Hour
 
 // Poll reads one feed of one EHR: first what an earlier life stored and did not
@@ -51,7 +50,11 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 		return errors.Join(err, w.opts.Ledger.SaveFeedState(ctx, r.state))
 	}
 	r.reached(r.latest)
-	r.state.LastSuccess, r.state.LastError = r.began, ""
+	r.setBack()
+	r.state.LastSuccess, r.state.LastError, r.state.Covered = r.began, "", time.Time{}
+	if r.window.whole != nil {
+		r.state.Covered = r.window.whole.Until
+	}
 	if err := w.opts.Ledger.SaveFeedState(ctx, r.state); err != nil {
 		return err
 	}
@@ -116,10 +119,10 @@ func (r *reading) fetch(ctx context.Context) error {
 	q := callback.FeedQuery{Feed: r.state.Feed, Interrupted: r.interrupted}
 	p := origin{baseline: r.state.LastSuccess.IsZero()}
 	if !r.state.Watermark.IsZero() {
-		q.Since = r.state.Watermark.Add(-r.opts.Overlap)
+		q.Since = r.state.Watermark.Add(-max(r.opts.Overlap, r.site.indexLag))
 	}
 	if !p.baseline {
-		p.notBefore = r.state.LastSuccess.Add(-r.opts.IndexLag)
+		p.notBefore = r.state.LastSuccess.Add(-r.site.indexLag)
 	}
 	return r.read(ctx, q, p)
 }
@@ -184,6 +187,14 @@ func (r *reading) reached(t time.Time) bool {
 	return true
 }
 
+// setBack moves a watermark back that the EHR's clock has not come to: the clock was
+// ahead and was set right, and what changed since the last read may have any time since.
+func (r *reading) setBack() {
+	if !r.date.IsZero() && r.state.Watermark.After(r.date) {
+		r.state.Watermark = r.date.Add(-r.began.Sub(r.state.LastSuccess))
+	}
+}
+
 // pending works through the pages of an earlier life, which may have stored an
 // appointment without weighing it.
 func (r *reading) pending(ctx context.Context) error {
@@ -230,6 +241,9 @@ func (r *reading) interpret(ctx context.Context, p callback.Page, replay bool) e
 		}
 		a.Clinic, a.EHR = r.site.Clinic, r.site.ID
 		a.NotBefore, a.FirstSeen = p.NotBefore, p.FetchedAt
+		if covered := r.state.Covered; !covered.IsZero() && !a.Start.Before(covered) {
+			a.NotBefore = time.Time{} // it shows because the window has moved on
+		}
 		is, err := r.seenAppointment(ctx, r.site, a, replay)
 		if err != nil {
 			return err

@@ -58,16 +58,17 @@ type pusher struct {
 	clock clock.Clock
 	log   *slog.Logger
 
-	mu    sync.Mutex
-	feeds map[FeedArgs]*PushHealth
-	due   map[callback.EHRID]time.Time
-	bad   map[callback.EHRID]bool // that it does not work was logged
+	mu     sync.Mutex
+	feeds  map[FeedArgs]*PushHealth
+	looked map[callback.EHRID]time.Time
+	due    map[callback.EHRID]time.Time
+	bad    map[callback.EHRID]bool // that it does not work was logged
 }
 
 // newPusher makes it for the sites that are to be told. w has their circuits.
 func newPusher(o Options, w *Worker) *pusher {
 	p := &pusher{sites: map[callback.EHRID]Site{}, every: o.PushEvery, clock: o.Clock, log: o.Logger,
-		feeds: map[FeedArgs]*PushHealth{}, due: map[callback.EHRID]time.Time{}, bad: map[callback.EHRID]bool{}}
+		feeds: map[FeedArgs]*PushHealth{}, looked: map[callback.EHRID]time.Time{}, due: map[callback.EHRID]time.Time{}, bad: map[callback.EHRID]bool{}}
 	p.loop = newLoop(min(pushSoon, o.PushEvery), o.Logger, "it cannot be seen to that EHRs tell of changes", p.runOnce)
 	for id, s := range w.sites {
 		if s.Push == nil {
@@ -81,10 +82,13 @@ func newPusher(o Options, w *Worker) *pusher {
 	return p
 }
 
-// look asks for a look at an EHR now.
+// look asks for a look at an EHR now, or soon after the last: what is asked for at a
+// look may be what the EHR answers with another handshake.
 func (p *pusher) look(id callback.EHRID) {
 	p.mu.Lock()
-	delete(p.due, id)
+	if soon := p.looked[id].Add(pushSoon); soon.Before(p.due[id]) {
+		p.due[id] = soon
+	}
 	p.mu.Unlock()
 	p.Wake()
 }
@@ -127,7 +131,7 @@ func (p *pusher) learn(id callback.EHRID, stands []callback.Push, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.clock.Now()
-	p.due[id] = now.Add(max(p.every, fault.After(err)))
+	p.looked[id], p.due[id] = now, now.Add(max(p.every, fault.After(err)))
 	problem := ""
 	if err != nil {
 		problem = fault.Describe(err)
@@ -210,9 +214,9 @@ func (s *Scheduler) Notified(id callback.EHRID, f callback.Feed, kind callback.N
 	case callback.NotifiedHeartbeat:
 	case callback.NotifiedTrouble:
 		s.push.look(id)
-		s.sweep.PollSoon(args, s.opts.IndexLag)
+		s.sweep.PollSoon(args, s.sites[id].indexLag)
 	default:
-		s.sweep.PollSoon(args, s.opts.IndexLag)
+		s.sweep.PollSoon(args, s.sites[id].indexLag)
 	}
 }
 

@@ -85,6 +85,22 @@ func TestPushIsProven(t *testing.T) {
 	}
 }
 
+// TestHandshakesAreNoLoop: an EHR that holds something else than it was asked for is
+// asked again at each look, and may shake hands for that; it is not looked at because of
+// it again and again.
+func TestHandshakesAreNoLoop(t *testing.T) {
+	e := &teller{stands: active(time.Time{})}
+	w, watch := watched(t, e)
+	for range 60 {
+		w.must(watch.Look(t.Context()))
+		watch.Told(ehrID)
+		w.clock.Advance(time.Second)
+	}
+	if e.asked < 2 || e.asked > 5 {
+		t.Errorf("looked at %d times in a minute", e.asked)
+	}
+}
+
 func TestPushIsLookedAtInItsTurn(t *testing.T) {
 	e := &teller{stands: active(time.Time{})}
 	w, watch := watched(t, e)

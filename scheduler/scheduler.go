@@ -58,7 +58,8 @@ type Site struct {
 	Pace Pace
 	Push *SitePush // nil: it is not asked to tell of changes
 
-	circuit *circuit
+	indexLag time.Duration // how late its search may show what others wrote
+	circuit  *circuit
 }
 
 // Options is what a Scheduler is made of. Zero durations and numbers take the
@@ -73,8 +74,8 @@ type Options struct {
 	SweepEvery   time.Duration // 1s: how often lagging links are looked for
 	ResolveEvery time.Duration // 5m: how often an unbound callback's chart is looked for again
 	SearchLag    time.Duration // DefaultSearchLag: how late an EHR's search may show a write, where its Site does not say
-	IndexLag     time.Duration // 10s: how late an EHR's search may show a booking
-	Overlap      time.Duration // 2m: how far behind the watermark a feed is read again
+	IndexLag     time.Duration // 10s: how late an EHR's search may show a booking, where its search lag is not longer
+	Overlap      time.Duration // 2m: how far behind the watermark a feed is read again, likewise
 	PushEvery    time.Duration // 5m: how often it is looked whether EHRs tell of changes as they should
 	MaxFailures  int           // 100: failures in a row until a link is stuck
 	StopWithin   time.Duration // 20s: how long running jobs may take to finish at shutdown
@@ -219,6 +220,7 @@ func NewWorker(o Options) *Worker {
 		if s.SearchLag == 0 {
 			s.SearchLag = o.SearchLag
 		}
+		s.indexLag = max(o.IndexLag, s.SearchLag)
 		s.Pace = s.Pace.withDefaults()
 		s.circuit = &circuit{ehr: s.EHR, clinic: s.Clinic, id: s.ID, ledger: o.Ledger, clock: o.Clock, log: o.Logger}
 		s.circuit.suspect.Store(true) // by an earlier life

@@ -242,7 +242,7 @@ func (r *reading) patients(ctx context.Context) error {
 		at := r.now()
 		from := origin{baseline: watch.SeenAt.IsZero()}
 		if !from.baseline {
-			from.notBefore = watch.SeenAt.Add(-r.opts.IndexLag)
+			from.notBefore = watch.SeenAt.Add(-r.site.indexLag)
 		}
 		if err := r.read(ctx, callback.FeedQuery{Feed: callback.FeedAppointments, Patient: chart}, from); err != nil {
 			return err

@@ -19,7 +19,8 @@ func (s *Store) FeedState(ctx context.Context, clinic callback.ClinicID, ehr cal
 		return callback.FeedState{}, s.fail("read the state of a feed", err)
 	}
 	return callback.FeedState{Clinic: clinic, EHR: ehr, Feed: f, Watermark: r.Watermark.Time(),
-		LastAttempt: r.LastAttempt.Time(), LastSuccess: r.LastSuccess.Time(), LastError: r.LastError, Skew: time.Duration(r.SkewNS)}, nil
+		LastAttempt: r.LastAttempt.Time(), LastSuccess: r.LastSuccess.Time(), LastError: r.LastError,
+		Skew: time.Duration(r.SkewNS), Covered: r.Covered.Time()}, nil
 }
 
 // SaveFeedState stores how far a feed was read.
@@ -27,9 +28,10 @@ func (s *Store) SaveFeedState(ctx context.Context, f callback.FeedState) error {
 	return s.write(ctx, "store the state of a feed", func(tx *gorm.DB) error {
 		return tx.Clauses(clause.OnConflict{
 			Columns:   []clause.Column{{Name: "clinic"}, {Name: "ehr"}, {Name: "feed"}},
-			DoUpdates: clause.AssignmentColumns([]string{"watermark", "last_attempt", "last_success", "last_error", "skew_ns"}),
+			DoUpdates: clause.AssignmentColumns([]string{"watermark", "last_attempt", "last_success", "last_error", "skew_ns", "covered"}),
 		}).Create(&feedRow{Clinic: f.Clinic, EHR: f.EHR, Feed: f.Feed, Watermark: instant(f.Watermark),
-			LastAttempt: instant(f.LastAttempt), LastSuccess: instant(f.LastSuccess), LastError: plain(f.LastError), SkewNS: int64(f.Skew)}).Error
+			LastAttempt: instant(f.LastAttempt), LastSuccess: instant(f.LastSuccess), LastError: plain(f.LastError),
+			SkewNS: int64(f.Skew), Covered: instant(f.Covered)}).Error
 	})
 }
 
@@ -85,7 +87,7 @@ func (s *Store) PageDone(ctx context.Context, id callback.ID, problem string, at
 // DropPages removes pages that were interpreted.
 func (s *Store) DropPages(ctx context.Context, ehr callback.EHRID, f callback.Feed, empty callback.ID, doneBefore time.Time) error {
 	return s.write(ctx, "remove pages that were interpreted", func(tx *gorm.DB) error {
-		return tx.Where("ehr = ? AND feed = ? AND problem = '' AND done_at IS NOT NULL AND (id = ? OR done_at < ?)",
+		return tx.Where("ehr = ? AND feed = ? AND done_at IS NOT NULL AND (problem = '' AND id = ? OR done_at < ?)",
 			ehr, f, empty, instant(doneBefore)).Delete(&pageRow{}).Error
 	})
 }

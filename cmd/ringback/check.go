@@ -83,6 +83,9 @@ func check(ctx context.Context, w io.Writer, cfg config.Config, ehrs map[callbac
 		if _, err := scheduler.ParseSchedule(poll); err != nil {
 			return fmt.Errorf("clinic %s: ehr.poll: %w", cl.ID, err)
 		}
+		if _, err := pushRequest(cfg, cl); err != nil {
+			return err
+		}
 		fmt.Fprintf(w, "  EHR %s by %s, polled %s\n", cl.EHR.ID, cl.EHR.Connector, poll)
 		if !offline && !checkEHR(ctx, w, ehrs[callback.EHRID(cl.EHR.ID)]) {
 			trouble++

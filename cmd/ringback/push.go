@@ -18,7 +18,7 @@ import (
 const leastSecret = 32
 
 // pushRequest is how a clinic's EHR is to tell of changes; nil: it is not to. Its
-// secrets are read.
+// secrets are read, and its schedule is looked at.
 func pushRequest(cfg config.Config, cl config.Clinic) (*callback.PushRequest, error) {
 	p := cl.EHR.Push
 	if p == nil {
@@ -28,6 +28,11 @@ func pushRequest(cfg config.Config, cl config.Clinic) (*callback.PushRequest, er
 	signing, signErr := pushSecret(cfg, "push.signing_secret", p.SigningSecretEnv, p.SigningSecretFile)
 	if err := errors.Join(err, signErr); err != nil {
 		return nil, fmt.Errorf("clinic %s: ehr %s: %w", cl.ID, cl.EHR.ID, err)
+	}
+	if p.Poll != "" {
+		if _, err := scheduler.ParseSchedule(p.Poll); err != nil {
+			return nil, fmt.Errorf("clinic %s: ehr %s: push.poll: %w", cl.ID, cl.EHR.ID, err)
+		}
 	}
 	if word.IsEmpty() {
 		return nil, fmt.Errorf("clinic %s: ehr %s: push.secret is empty", cl.ID, cl.EHR.ID)

@@ -105,6 +105,25 @@ func TestPushSecrets(t *testing.T) {
 	}
 }
 
+// TestPushIsChecked: what keeps the daemon from starting is found by check and doctor.
+func TestPushIsChecked(t *testing.T) {
+	config := pushConfig("https://ringback.example.org", serveSandbox(t, sandbox.Options{}))
+	for name, x := range map[string]struct{ config, says string }{
+		"no secret":      {config, "push.secret"},
+		"a bad schedule": {strings.Replace(config, "push.secret}", "push.secret, poll: often}", 1), "push.poll: schedule"},
+	} {
+		c := newCLI(t, x.config)
+		if name != "no secret" {
+			c.write("push.secret", pushWord)
+		}
+		c.run(exitDone, "migrate")
+		if _, errOut := c.run(exitUsage, "check"); !strings.Contains(errOut, x.says) {
+			t.Errorf("%s: %s", name, errOut)
+		}
+		c.doctorWants(exitFound, map[string]string{"ehr main-ehr push": "failed " + x.says})
+	}
+}
+
 // TestPushInDoctor: whose problem it is that an EHR does not tell.
 func TestPushInDoctor(t *testing.T) {
 	c := newCLI(t, pushConfig("https://ringback.example.org", serveSandbox(t, sandbox.Options{})))

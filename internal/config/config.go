@@ -7,6 +7,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -210,8 +211,8 @@ func (c Config) Validate() error {
 			if e.SearchLag < 0 {
 				bad("%s: ehr.search_lag must not be negative; write it as 10s", at)
 			}
-			if l := e.LookAgain; l.AtFirst < 0 || l.AtMost < 0 || l.AtMost != 0 && l.AtMost < l.AtFirst {
-				bad("%s: ehr.look_again: at_first must not be longer than at_most, and neither negative; write {at_first: 1m, at_most: 6h}", at)
+			if l := e.LookAgain; l.AtFirst < 0 || l.AtMost < 0 || l.AtMost != 0 && l.AtMost < cmp.Or(l.AtFirst, time.Minute) {
+				bad("%s: ehr.look_again: at_first (1m where it is not set) must not be longer than at_most, and neither negative; write {at_first: 1m, at_most: 6h}", at)
 			}
 			if e.Push != nil {
 				if err := e.Push.validate(c.PublicURL); err != nil {

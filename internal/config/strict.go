@@ -50,9 +50,17 @@ func explain(err error, v any) error {
 		}
 		return errors.New(msg)
 	}
+	const length = "write a length of time as 30s, 15m or 24h"
 	var fault yaml.Error
 	if errors.As(err, &fault) && fault.GetToken() != nil {
-		return fmt.Errorf("line %d: %s", fault.GetToken().Position.Line, fault.GetMessage())
+		msg := fault.GetMessage()
+		if strings.HasSuffix(msg, "time.Duration") {
+			msg = length
+		}
+		return fmt.Errorf("line %d: %s", fault.GetToken().Position.Line, msg)
+	}
+	if strings.HasPrefix(err.Error(), "time: ") { // the library does not say where
+		return errors.New(length + "; there are no days")
 	}
 	return errors.New("it is not YAML")
 }

@@ -16,7 +16,8 @@ func feeds(t *testing.T, l Ledger) {
 	must(t, err)
 	same(t, "a feed never read", never, callback.FeedState{Clinic: here, EHR: ehr, Feed: callback.FeedItems})
 	state := callback.FeedState{Clinic: here, EHR: ehr, Feed: callback.FeedItems, Watermark: noon,
-		LastAttempt: noon.Add(time.Minute), LastSuccess: noon.Add(time.Second), LastError: "timed out", Skew: -3 * time.Minute}
+		LastAttempt: noon.Add(time.Minute), LastSuccess: noon.Add(time.Second), LastError: "timed out",
+		Skew: -3 * time.Minute, Covered: noon.Add(90 * 24 * time.Hour)}
 	must(t, l.SaveFeedState(ctx, state))
 	got, err := l.FeedState(ctx, here, ehr, callback.FeedItems)
 	must(t, err)
@@ -75,7 +76,8 @@ func pages(t *testing.T, l Ledger) {
 		return pending(10)
 	}
 	same(t, "nothing is old enough", drop("", noon), []callback.Page{all[1], all[3]})
-	same(t, "old ones but that with a problem", drop("", noon.Add(time.Second)), []callback.Page{all[0], all[1], all[3]})
+	same(t, "old ones, that with a problem too", drop("", noon.Add(time.Second)), all)
+	must(t, l.PageDone(ctx, all[2].ID, "entry 3: no id", noon))
 	same(t, "one that waits is not dropped", drop(all[0].ID, time.Time{}), []callback.Page{all[0], all[1], all[3]})
 	must(t, l.PageDone(ctx, all[0].ID, "", noon))
 	must(t, l.PageDone(ctx, all[1].ID, "", noon))
