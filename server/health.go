@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,8 +16,10 @@ import (
 	"github.com/ringback-health/ringback/internal/fault"
 )
 
-// Check is one thing that must be well for the server to be of use: that a feed
-// of an EHR is fresh, that a token can be had.
+// Check is one thing that the operator wants to be well: that a feed of an EHR is
+// fresh, that a token can be had. It does not make the server unready: what is not
+// filed yet is kept, and whoever took the server away because its EHR is down would
+// lose the calls that come meanwhile.
 type Check struct {
 	Name string
 	// Probe returns what was found, for a person and free of PHI; an error says
@@ -26,7 +29,8 @@ type Check struct {
 
 type (
 	readiness struct {
-		Ready  bool        `json:"ready"`
+		Ready  bool        `json:"ready"` // takes and keeps callbacks
+		Well   bool        `json:"well"`  // and so is all else that was looked at
 		Checks []checkView `json:"checks"`
 	}
 	checkView struct {
@@ -37,12 +41,12 @@ type (
 )
 
 func (s *Server) registerHealth() {
-	s.checks = append([]Check{{Name: "ledger", Probe: func(ctx context.Context) (string, error) {
+	s.ledgerCheck = Check{Name: "ledger", Probe: func(ctx context.Context) (string, error) {
 		if err := s.ledger.Ping(ctx); err != nil {
 			return "", fault.New(fault.Retry, "", "cannot be read and written").WithHint("look whether the database runs and its disk has room").Because(err)
 		}
 		return "can be read and written", nil
-	}}}, s.checks...)
+	}}
 	s.mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{"alive": true, "version": s.version})
 	})
@@ -59,18 +63,18 @@ const probeLimit = 3 * time.Second
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), probeLimit)
 	defer cancel()
-	answer := readiness{Ready: true, Checks: make([]checkView, len(s.checks))}
+	checks := append([]Check{s.ledgerCheck}, s.checks...)
+	views := make([]checkView, len(checks))
 	var all sync.WaitGroup
-	for i, c := range s.checks {
-		all.Go(func() { answer.Checks[i] = probe(ctx, c) })
+	for i, c := range checks {
+		all.Go(func() { views[i] = probe(ctx, c) })
 	}
 	all.Wait()
-	status := http.StatusOK
-	for _, c := range answer.Checks {
-		if !c.OK {
-			answer.Ready, status = false, http.StatusServiceUnavailable
-			w.Header().Set("Retry-After", "5")
-		}
+	bad := slices.ContainsFunc(views, func(c checkView) bool { return !c.OK })
+	answer, status := readiness{Ready: views[0].OK, Well: !bad, Checks: views}, http.StatusOK
+	if !answer.Ready {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "5")
 	}
 	writeJSON(w, status, answer)
 }

@@ -67,6 +67,7 @@ type Server struct {
 	wake           func()
 	clock          clock.Clock
 	log            *slog.Logger
+	ledgerCheck    Check
 	checks         []Check
 	version        string
 	openOnLoopback bool

@@ -18,6 +18,10 @@ func newReady() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ready",
 		Short: "Ask a running daemon whether it is ready (for health checks)",
+		Long: `Ask a running daemon whether it is ready: whether it takes and keeps callbacks.
+
+What else is not well, such as an EHR that does not answer, is listed with NOT. It
+does not make the daemon unready: it goes on taking calls, and files them later.`,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if url == "" {

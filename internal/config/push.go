@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 )
@@ -29,7 +28,7 @@ func validatePublicURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		return fmt.Errorf("public_url: %q is not an address; write it as https://ringback.example.org", s)
+		return errors.New("public_url is not an address, or has more than host and path in it; write it as https://ringback.example.org")
 	case u.Scheme == "https" || u.Scheme == "http" && local(u.Hostname()):
 		return nil
 	default:
