@@ -112,11 +112,23 @@ func statuses(before string, acts []act) []string {
 	if staff != nil && staff.status == "assigned" && (before == closed || slices.ContainsFunc(acts, func(a act) bool { return a.status == closed })) {
 		may = append(may, "in-progress") // put back after it was opened again: what is open again is in progress
 	}
+	if staff != nil && api != nil && staff.status == closed && endedAlike(acts, *staff) {
+		may = append(may, api.status)
+	}
 	called := slices.ContainsFunc(acts, func(a act) bool { return a.calls })
 	if staff != nil && staff.status == closed && called {
 		may = append(may, "in-progress") // whoever ended it could not see that the caller asks again
 	}
 	return may
+}
+
+// endedAlike reports whether staff opened the item and ended it again just as Ringback had
+// ended it before, for a callback that was closed through the API and opened again
+// meanwhile: whoever compares sees no change of staff's.
+func endedAlike(acts []act, staff act) bool {
+	return slices.ContainsFunc(acts, func(a act) bool {
+		return !a.staff && a.status == closed && slices.ContainsFunc(a.outcomes, func(o string) bool { return slices.Contains(staff.outcomes, o) })
+	}) && slices.ContainsFunc(acts, func(a act) bool { return a.reopens })
 }
 
 // outcomes returns how a closed callback may have ended.
