@@ -39,7 +39,8 @@
 //     said last. Both did: what staff said last, if they began after the API had
 //     answered for the last time; otherwise they did not know of each other, and
 //     either is right. So it is where staff, without having seen what the API did,
-//     have put back what was there before: whoever compares sees no change. Where
+//     have put back what was there before, or set what Ringback had just written:
+//     whoever compares sees no change. Where
 //     people could not see what others did, the rules for each field decide: a
 //     priority that was raised stands against one that was lowered; an item that is
 //     held or taken up does not open a callback that was closed meanwhile; one that is

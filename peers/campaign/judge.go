@@ -72,11 +72,18 @@ func settled(before string, acts []act, field func(act) string, seen func(view) 
 		return []string{field(*api)}
 	case api == nil:
 		return []string{field(*staff)}
-	case staff.begin.Before(api.end), field(*staff) == before && seen(staff.saw) != field(*api):
+	case staff.begin.Before(api.end),
+		seen(staff.saw) != field(*api) && (field(*staff) == before || saidBefore(acts, *api, field(*staff), field)):
 		return []string{field(*staff), field(*api)}
 	default:
 		return []string{field(*staff)}
 	}
+}
+
+// saidBefore reports whether the API had set a field to value before its last word: when
+// staff set it to the same, after that was written, they have changed nothing that shows.
+func saidBefore(acts []act, last act, value string, field func(act) string) bool {
+	return slices.ContainsFunc(acts, func(a act) bool { return !a.staff && field(a) == value && a.end.Before(last.begin) })
 }
 
 func owner(a act) string        { return a.owner }
