@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -40,9 +39,6 @@ var toxics = []struct {
 // between Ringback and the EHR is bad; each has exactly one item in the end, in the
 // right state.
 func TestBadNetwork(t *testing.T) {
-	if os.Getenv("RINGBACK_CAMPAIGN_N") == "" {
-		t.Skip("RINGBACK_CAMPAIGN_N is not set; make campaign runs this")
-	}
 	medplum.furnish(t)
 	for _, toxic := range toxics {
 		t.Run(toxic.name, func(t *testing.T) {
