@@ -22,7 +22,7 @@ func newReady() *cobra.Command {
 
 What else is not well, such as an EHR that does not answer, is listed with NOT. It
 does not make the daemon unready: it goes on taking calls, and files them later.`,
-		Args:  cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if url == "" {
 				cfg, err := loadConfig(cmd)
