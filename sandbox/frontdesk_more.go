@@ -93,6 +93,11 @@ func (f *FrontDesk) StartTask(id, who string) (Resource, error) {
 	return f.setTask(id, member{"status", encode("in-progress")}, member{"owner", encode(person(who))})
 }
 
+// TieVisit says in the task which visit answers it.
+func (f *FrontDesk) TieVisit(id, appointment string) (Resource, error) {
+	return f.setTask(id, member{"focus", encode(reference{Reference: "Appointment/" + appointment})})
+}
+
 // ReopenTask sets a task that was ended back to requested.
 func (f *FrontDesk) ReopenTask(id string) (Resource, error) {
 	return f.setTask(id, member{"status", encode("requested")})
