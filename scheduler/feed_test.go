@@ -171,6 +171,26 @@ func TestUnreadableItem(t *testing.T) {
 	}
 }
 
+// TestItemThatIsNotReadAtOnce: where the EHR does not answer, what staff did is read at the
+// next poll that shows it once more, and not when it is time to look in on a visit.
+func TestItemThatIsNotReadAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.poll()
+	id := w.ask("1", nil)
+	w.deliver()
+	task, _ := w.task(id)
+	_, err := w.front.CompleteTask(task.ID, "Kim", "")
+	w.must(err)
+	w.fault(sandbox.Fault{Method: http.MethodGet, PathPrefix: "/Task/" + task.ID, Times: 2, Action: sandbox.ActionStatus, Status: 502})
+	for range 3 {
+		w.clock.Advance(5 * time.Second)
+		w.must(w.Poll(t.Context(), ehrID, callback.FeedItems))
+	}
+	if r := w.record(id); r.Status != callback.Closed {
+		t.Errorf("%s", r.Status)
+	}
+}
+
 // unreadable is an EHR in which one resource breaks the format.
 type unreadable struct {
 	scheduler.EHR

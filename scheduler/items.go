@@ -77,7 +77,7 @@ func (r *reading) changedItems(ctx context.Context) error {
 
 // openItems reads the work items of open callbacks, a few at each poll in turn.
 func (r *reading) openItems(ctx context.Context) error {
-	page, next, err := r.opts.Ledger.List(ctx, callback.Filter{Clinic: r.site.Clinic, Open: true, Limit: readAtOnce, After: r.readUpTo(r.site.ID)})
+	page, next, err := r.opts.Ledger.List(ctx, callback.Filter{Clinic: r.site.Clinic, Open: true, Limit: readAtOnce, After: r.upTo(round{r.site.ID, "items"})})
 	if err != nil {
 		return err
 	}
@@ -96,19 +96,9 @@ func (r *reading) openItems(ctx context.Context) error {
 			}
 		}
 	}
-	r.setReadUpTo(r.site.ID, next)
+	r.setUpTo(round{r.site.ID, "items"}, next)
 	return nil
 }
-
-// readUpTo is behind which callback the next openItems goes on. It is no more than a
-// place in a round: an earlier life's is not missed.
-func (w *Worker) readUpTo(id callback.EHRID) callback.ID {
-	after, _ := w.round.Load(id)
-	last, _ := after.(callback.ID)
-	return last
-}
-
-func (w *Worker) setReadUpTo(id callback.EHRID, last callback.ID) { w.round.Store(id, last) }
 
 // seenChange reads an item that has changed and takes over what staff did.
 func (r *reading) seenChange(ctx context.Context, l callback.Link, item callback.Item) error {

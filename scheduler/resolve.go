@@ -11,7 +11,7 @@ import (
 	"github.com/ringback-health/ringback/internal/redact"
 )
 
-// resolveAtOnce bounds how many charts one poll looks for.
+// resolveAtOnce bounds how many callbacks of one list a poll looks at.
 const resolveAtOnce = 50
 
 // A chart is looked for at once, and then the more rarely the longer the callback waits
@@ -21,18 +21,19 @@ const (
 	resolveAtLeast   = 2 * time.Hour
 )
 
-// ResolveOpen looks again for the charts of an EHR's open callbacks that have
-// none yet: a new patient's chart appears days after the call. And it weighs again what waits for
+// ResolveOpen looks again for the charts of an EHR's open callbacks that have none yet:
+// a new patient's chart appears days after the call. And it weighs again what waits for
 // other things than an appointment: those that hold several calls are not closed at once,
 // and what a person was asked about may have become clear, as when another callback of the
-// patient was closed.
+// patient was closed. Of each kind it takes a few at a time, and the next call goes on
+// behind them.
 func (w *Worker) ResolveOpen(ctx context.Context, id callback.EHRID) error {
 	site, ok := w.sites[id]
 	if !ok {
 		return nil
 	}
 	unbound := callback.Filter{Clinic: site.Clinic, Open: true, Unbound: true}
-	if err := w.eachDue(ctx, unbound, w.resolvable, func(rec callback.Record) error {
+	if err := w.eachDue(ctx, round{id, "unbound"}, unbound, w.resolvable, func(rec callback.Record) error {
 		_, err := w.resolve(ctx, site, rec)
 		return err
 	}); err != nil {
@@ -40,14 +41,17 @@ func (w *Worker) ResolveOpen(ctx context.Context, id callback.EHRID) error {
 	}
 	certain := func(c callback.Callback) bool { return c.Patient.Resolution == callback.Certain }
 	weigh := func(rec callback.Record) error { return w.Match(ctx, rec.ID) }
-	if err := w.eachDue(ctx, callback.Filter{Clinic: site.Clinic, Open: true, Repeated: true}, certain, weigh); err != nil {
+	repeated := callback.Filter{Clinic: site.Clinic, Open: true, Repeated: true}
+	if err := w.eachDue(ctx, round{id, "repeated"}, repeated, certain, weigh); err != nil {
 		return err
 	}
-	return w.eachDue(ctx, callback.Filter{Clinic: site.Clinic, Open: true, Review: true}, certain, weigh)
+	review := callback.Filter{Clinic: site.Clinic, Open: true, Review: true}
+	return w.eachDue(ctx, round{id, "review"}, review, certain, weigh)
 }
 
-// eachDue does something with a number of callbacks of a list.
-func (w *Worker) eachDue(ctx context.Context, f callback.Filter, due func(callback.Callback) bool, do func(callback.Record) error) error {
+// eachDue does something with the next callbacks of a list that are due.
+func (w *Worker) eachDue(ctx context.Context, r round, f callback.Filter, due func(callback.Callback) bool, do func(callback.Record) error) error {
+	f.Limit, f.After = resolveAtOnce, w.upTo(r)
 	for tried := 0; tried < resolveAtOnce; {
 		page, next, err := w.opts.Ledger.List(ctx, f)
 		if err != nil {
@@ -66,6 +70,7 @@ func (w *Worker) eachDue(ctx context.Context, f callback.Filter, due func(callba
 				return err
 			}
 		}
+		w.setUpTo(r, next)
 		if next == "" {
 			return nil
 		}

@@ -209,7 +209,7 @@ type Worker struct {
 	opts   Options
 	sites  map[callback.EHRID]Site
 	handed *handed  // links whose jobs wait or run
-	round  sync.Map // of callback.EHRID to callback.ID; see openItems
+	rounds sync.Map // of round to callback.ID; see upTo
 }
 
 // NewWorker makes a worker.

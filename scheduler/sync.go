@@ -163,7 +163,7 @@ func (w *Worker) sending(ctx context.Context, rec callback.Record, l callback.Li
 // may be as long in doing what it was told.
 func (w *Worker) notSent(ctx context.Context, before, l callback.Link, cause error) error {
 	if fault.Is(cause, fault.Ambiguous) {
-		silent := w.now().Sub(l.UpdatedAt)
+		silent := w.now().Sub(l.UpdatedAt) // since it was stored, just before it was sent
 		l.SettlesAt = w.now().Add(silent + w.sites[l.EHR].SearchLag)
 	} else {
 		l.NotSent(before)

@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -74,11 +73,7 @@ func (r *reading) settle(ctx context.Context, watch *callback.Watch, asked error
 // putOff stores a watch with the time of its next request, unless that is later already.
 func (r *reading) putOff(ctx context.Context, watch callback.Watch) error {
 	now := r.now()
-	switch {
-	case watch.DueAt.After(now):
-	case watch.Kind == callback.WatchItem: // staff have done something, and it has to be read
-		watch.DueAt = now.Add(Backoff(watch.Asked, time.Second, 0, rand.Float64()))
-	default:
+	if !watch.DueAt.After(now) {
 		watch.DueAt = now.Add(r.site.Pace.Next(now.Sub(watch.Since)))
 	}
 	return r.opts.Ledger.SaveWatch(context.WithoutCancel(ctx), watch)

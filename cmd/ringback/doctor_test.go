@@ -117,7 +117,7 @@ func TestDoctorWithoutAConfiguration(t *testing.T) {
 // TestDoctorOnTheMachine: what is wrong on the machine itself.
 func TestDoctorOnTheMachine(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("file modes")
+		t.Skip("Windows has no file modes, which is what is looked at")
 	}
 	c := newCLI(t, strings.Replace(ehrConfig("http://127.0.0.1:1/fhir", "        auth: {kind: bearer, token_file: token}\n"), "127.0.0.1:0", "0.0.0.0:0", 1)+
 		"    closed: [\"2020-01-01\"]\n")
