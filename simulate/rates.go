@@ -4,7 +4,8 @@ import "time"
 
 // The rates of the world. "Assumption" marks what no published figure was found for;
 // such a rate is a guess of what happens in an outpatient clinic of a few hundred
-// active patients, and none was chosen by what the engine does with it.
+// active patients. But for what staff do with the work item, none was chosen by what comes
+// out of it.
 
 // The clinics' EHRs. FHIR leaves Appointment.created optional; several large EHRs do
 // not have it.
@@ -105,8 +106,9 @@ const (
 )
 
 // What staff do with the work item (assumptions). Where they neither file it nor book from
-// it, a missed call's visit can be told by nobody. These rates leave about 2 in 100 answers
-// of that kind: with more, no engine could reach the goals.
+// it, a missed call's visit can be told by nobody. These rates were set so that about 2 in
+// 100 answers are of that kind, because with more no engine reaches the goal for recall: a
+// clinic whose staff file less has a lower one. The report counts those answers by themselves.
 const (
 	rateStarts        = 0.50  // take it up before they call
 	rateFilesNumber   = 0.99  // file it in the chart, where it holds a number only

@@ -10,27 +10,6 @@ import (
 
 const checkPush = "push"
 
-// look returns what stands for each feed and changes nothing.
-func (c *Connector) look(ctx context.Context, r callback.PushRequest) ([]callback.Push, error) {
-	m, wants, err := c.wanted(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	var all []callback.Push
-	for _, w := range wants {
-		standing, err := c.standing(ctx, m, w)
-		if err != nil {
-			return nil, err
-		}
-		p := callback.Push{Feed: w.feed, State: callback.PushNone}
-		if len(standing) > 0 {
-			p = c.push(w, standing[0])
-		}
-		all = append(all, p)
-	}
-	return all, nil
-}
-
 // pushOffered says whether the EHR can tell of changes, and whether it is to.
 func (e *exam) pushOffered(r *callback.PushRequest) {
 	offered := e.c.subscribes(e.m)

@@ -38,6 +38,24 @@ type want struct {
 // Push asks the EHR to tell of changes in each feed, by a Subscription with the
 // channel rest-hook. One of ours is known by its endpoint.
 func (c *Connector) Push(ctx context.Context, r callback.PushRequest) ([]callback.Push, error) {
+	return c.eachWanted(ctx, r, func(m fhir.Capabilities, w want, standing []fhir.SubscriptionView) (callback.Push, error) {
+		return c.establish(ctx, m, r, w, standing)
+	})
+}
+
+// look returns what stands for each feed and changes nothing.
+func (c *Connector) look(ctx context.Context, r callback.PushRequest) ([]callback.Push, error) {
+	return c.eachWanted(ctx, r, func(_ fhir.Capabilities, w want, standing []fhir.SubscriptionView) (callback.Push, error) {
+		if len(standing) == 0 {
+			return callback.Push{Feed: w.feed, State: callback.PushNone}, nil
+		}
+		return c.push(w, standing[0]), nil
+	})
+}
+
+// eachWanted does something with what should stand, and with what stands, for each feed.
+func (c *Connector) eachWanted(ctx context.Context, r callback.PushRequest,
+	do func(fhir.Capabilities, want, []fhir.SubscriptionView) (callback.Push, error)) ([]callback.Push, error) {
 	m, wants, err := c.wanted(ctx, r)
 	if err != nil {
 		return nil, err
@@ -48,7 +66,7 @@ func (c *Connector) Push(ctx context.Context, r callback.PushRequest) ([]callbac
 		if err != nil {
 			return all, err
 		}
-		p, err := c.establish(ctx, m, r, w, standing)
+		p, err := do(m, w, standing)
 		if err != nil {
 			return all, err
 		}
