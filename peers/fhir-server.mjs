@@ -29,6 +29,7 @@ const invalid = [];
 
 class Repository extends MemoryRepository {
   #deleted = new Set();
+  #index = new Index();
 
   // Creating, updating and patching all end here.
   createResourceSync(resource, ...rest) {
@@ -40,7 +41,22 @@ class Repository extends MemoryRepository {
     }
     const stored = super.createResourceSync(resource, ...rest);
     this.#deleted.delete(`${stored.resourceType}/${stored.id}`);
+    this.#index.add(stored);
     return stored;
+  }
+
+  // Medplum looks at every resource of the type; it is handed those alone that can match.
+  searchSync(request) {
+    const type = request.resourceType;
+    const all = this.resources.get(type);
+    const ids = all && this.#index.candidates(request);
+    if (!ids) return super.searchSync(request);
+    this.resources.set(type, new Map(ids.filter((id) => all.has(id)).map((id) => [id, all.get(id)])));
+    try {
+      return super.searchSync(request);
+    } finally {
+      this.resources.set(type, all);
+    }
   }
 
   async readResource(type, id) {
@@ -56,6 +72,43 @@ class Repository extends MemoryRepository {
   has(type, id) {
     return this.resources.get(type)?.has(id) ?? false;
   }
+}
+
+/** Which resources a search can be about, by identifier or by when they changed: with thousands, looking at all takes seconds. */
+class Index {
+  #order = new Map(); // "Type/id" -> when it was first seen, which is the order of an unsorted search
+  #changes = new Map(); // type -> [{ at, id }], oldest first
+  #identifiers = new Map(); // "Type system|value" -> ids that have or had it
+
+  add({ resourceType, id, meta, identifier }) {
+    const key = `${resourceType}/${id}`;
+    if (!this.#order.has(key)) this.#order.set(key, this.#order.size);
+    at(this.#changes, resourceType, () => []).push({ at: Date.parse(meta.lastUpdated), id });
+    for (const { system, value } of [identifier ?? []].flat()) at(this.#identifiers, `${resourceType} ${system}|${value}`, () => new Set()).add(id);
+  }
+
+  /** The ids to look at, or undefined for all. It may name too many, never too few. */
+  candidates({ resourceType, filters = [] }) {
+    const token = filters.find((f) => f.code === 'identifier' && f.operator === 'eq' && /^[^,|]+\|[^,|]+$/.test(f.value));
+    const since = filters.find((f) => f.code === '_lastUpdated' && ['ge', 'gt'].includes(f.operator) && f.value.includes('T'));
+    let ids;
+    if (token) ids = this.#identifiers.get(`${resourceType} ${token.value}`) ?? [];
+    else if (since) ids = this.#since(resourceType, Date.parse(since.value) - 1000);
+    return ids && [...ids].sort((a, b) => this.#order.get(`${resourceType}/${a}`) - this.#order.get(`${resourceType}/${b}`));
+  }
+
+  #since(type, instant) {
+    const ids = new Set();
+    const changes = this.#changes.get(type) ?? [];
+    for (let i = changes.length - 1; i >= 0 && changes[i].at >= instant; i--) ids.add(changes[i].id);
+    return ids;
+  }
+}
+
+/** The value of a key, made when it is missing. */
+function at(map, key, make) {
+  if (!map.has(key)) map.set(key, make());
+  return map.get(key);
 }
 
 const repository = new Repository();
