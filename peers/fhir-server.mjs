@@ -1,16 +1,25 @@
 // A FHIR R4 server on loopback: Medplum's FhirRouter and MemoryRepository behind node:http, keeping nothing.
 //
-//   node fhir-server.mjs [--port 0] [--page-size 20] [--auth ISSUER]
+//   node fhir-server.mjs [--port 0] [--page-size 20] [--auth ISSUER] [--clock]
 //
-// With --auth it wants an access token of that token server (see smart.mjs). When it is ready it prints one line,
+// With --auth it wants an access token of that token server (see smart.mjs). With --clock its clock stands still and is
+// set by PUT /__clock with an instant. When it is ready it prints one line,
 // {"ready": BASE_URL, "pid": N}. README.md says what is Medplum's and what is ours.
 import http from 'node:http';
 import { parseArgs } from 'node:util';
 import { Guard, Refusal } from './smart.mjs';
 
 const { values: options } = parseArgs({
-  options: { port: { type: 'string', default: '0' }, 'page-size': { type: 'string', default: '20' }, auth: { type: 'string' } },
+  options: { port: { type: 'string', default: '0' }, 'page-size': { type: 'string', default: '20' }, auth: { type: 'string' }, clock: { type: 'boolean' } },
 });
+
+let now; // what the clock shows that is set; undefined: the real time
+if (options.clock) {
+  globalThis.Date = class extends Date {
+    constructor(...given) { super(...(given.length === 0 && now !== undefined ? [now] : given)); }
+    static now() { return now ?? super.now(); }
+  };
+}
 
 // Medplum names WebSocket's constants when it is loaded. Node 22 has the class; before that a stand-in will do, for
 // nothing here opens one.
@@ -224,6 +233,10 @@ function metadata() {
 async function serve(req, res) {
   const text = await bodyOf(req);
   if (req.url === '/__invalid') return send(res, 200, { 'content-type': 'application/json' }, invalid);
+  if (options.clock && req.method === 'PUT' && req.url === '/__clock') {
+    now = Date.parse(text);
+    return send(res, 200, {}, {});
+  }
   if (!req.url.startsWith(`${BASE}/`)) return send(res, 404, {}, outcome('not-found', `the FHIR base is ${root}`));
   try {
     return send(res, ...await answer(req, req.url.slice(BASE.length), text));
@@ -240,7 +253,7 @@ async function bodyOf(req) {
 }
 
 function send(res, status, headers, body) {
-  res.writeHead(status, { 'content-type': 'application/fhir+json; charset=utf-8', ...headers });
+  res.writeHead(status, { 'content-type': 'application/fhir+json; charset=utf-8', date: new Date().toUTCString(), ...headers });
   res.end(JSON.stringify(body));
 }
 

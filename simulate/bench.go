@@ -62,7 +62,7 @@ type Bench struct {
 	Daemon
 	EHR
 	// SetTime moves the clocks of both to an instant; it never goes back.
-	SetTime func(time.Time)
+	SetTime func(context.Context, time.Time) error
 	// Close ends it.
 	Close func() error
 }

@@ -10,7 +10,9 @@ import (
 // prepare makes what is there when the world begins: charts, and visits that are booked.
 func (w *world) prepare() error {
 	r := stream(w.opts.Seed, w.clinic.Number, streamClinic, 1)
-	w.advance(w.clinic.Begin.AddDate(0, 0, -14))
+	if err := w.advance(w.clinic.Begin.AddDate(0, 0, -14)); err != nil {
+		return err
+	}
 	people := w.town.people
 	for _, p := range people {
 		if err := w.register(r, p, p.truth.mistype(r)); err != nil {
@@ -36,7 +38,9 @@ func (w *world) prepare() error {
 			return err
 		}
 	}
-	w.advance(w.clinic.Begin)
+	if err := w.advance(w.clinic.Begin); err != nil {
+		return err
+	}
 	first := w.pollAt(w.clinic.Begin)
 	first.visits, first.items = true, true
 	for d := range w.opts.Days {
@@ -150,10 +154,16 @@ func (w *world) charted(r *rand.Rand) *person {
 }
 
 // atTheDesk: a patient books something at the desk. One who has asked for a visit speaks
-// of it.
+// of it, and for one whose visit fell through lately this is the next one after all.
 func (w *world) atTheDesk(r *rand.Rand) error {
 	p := w.charted(r)
 	for _, s := range w.order {
+		for _, n := range s.needs {
+			if n.patient == p && w.gaveUp(n) {
+				w.tell(n, "wants a visit after all")
+				return w.bookFor(n, nil, "at the desk")
+			}
+		}
 		for _, n := range s.open() {
 			if n.patient != p || !n.wish.bookable() || n.arranged() || !chance(r, rateBringsUp) {
 				continue
@@ -168,6 +178,11 @@ func (w *world) atTheDesk(r *rand.Rand) error {
 	}
 	_, err := w.book(r, p, Booking{Start: w.slot(r, w.ahead(r))}, times)
 	return err
+}
+
+// gaveUp reports whether the need's visit fell through lately and no other was wanted.
+func (w *world) gaveUp(n *need) bool {
+	return !n.gaveUpAt.IsZero() && n.settled && w.now.Sub(n.gaveUpAt) < w.rules.AttributionWindow
 }
 
 // enterWalkIn enters a visit that is over.

@@ -192,7 +192,7 @@ func bench(of func() *world, e engine) Opener {
 	return func(_ context.Context, _ Clinic, seen func(callback.Record)) (Bench, error) {
 		w := of()
 		f := &fake{w: w, engine: e, seen: seen, rules: w.rules, recs: map[callback.ID]*callback.Record{}, items: map[string]*fakeItem{}}
-		return Bench{Daemon: f, EHR: f, SetTime: func(t time.Time) { f.now = t }, Close: func() error { return nil }}, nil
+		return Bench{Daemon: f, EHR: f, SetTime: func(_ context.Context, t time.Time) error { f.now = t; return nil }, Close: func() error { return nil }}, nil
 	}
 }
 

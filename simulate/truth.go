@@ -38,17 +38,18 @@ type need struct {
 	asked    time.Time
 	withheld bool
 
-	stories []*story // the callbacks that hold its requests
-	settled bool
-	since   time.Time // when it was settled last
-	how     string
-	waiting bool // something is arranged: nobody calls, and nobody books, meanwhile
-	moving  bool // its visit is cancelled and the next one is about to be booked
-	lostAt  time.Time
-	answers []*visit // the visits that answer it
-	excused []*visit // visits booked in the conversation that settled it
-	episode *episode
-	log     []Line
+	stories  []*story // the callbacks that hold its requests
+	settled  bool
+	since    time.Time // when it was settled last
+	how      string
+	waiting  bool // something is arranged: nobody calls, and nobody books, meanwhile
+	moving   bool // its visit is cancelled and the next one is about to be booked
+	lostAt   time.Time
+	gaveUpAt time.Time // when its visit fell through and no other was wanted
+	answers  []*visit  // the visits that answer it
+	excused  []*visit  // visits booked in the conversation that settled it
+	episode  *episode
+	log      []Line
 }
 
 // arranged reports whether nobody has to do anything about it now.
@@ -152,7 +153,7 @@ func (w *world) settle(n *need, how string) {
 
 // answer says that visits answer the need: the daemon has to see it.
 func (w *world) answer(n *need, how string, visits ...*visit) {
-	n.settled, n.since, n.how, n.waiting, n.lostAt = true, w.now, how, false, time.Time{}
+	n.settled, n.since, n.how, n.waiting, n.lostAt, n.gaveUpAt = true, w.now, how, false, time.Time{}, time.Time{}
 	n.answers = visits
 	for _, v := range visits {
 		if !slices.Contains(v.answers, n) {
@@ -206,6 +207,7 @@ func (w *world) lost(n *need, v *visit) {
 	n.lostAt, n.moving = w.now, false
 	if !chance(n.r, rateWantsAgain) {
 		w.settle(n, "wants no other visit")
+		n.gaveUpAt = w.now
 	}
 	for _, s := range n.stories {
 		if s.closedAt.IsZero() || !s.expects.IsZero() || len(v.credited) == 0 || v.credited[len(v.credited)-1] != s {

@@ -191,11 +191,12 @@ func (w *world) slot(r *rand.Rand, days int) time.Time {
 func (w *world) local(t time.Time) string { return t.In(w.clinic.Zone).Format("Mon 2 Jan 15:04") }
 
 // advance moves all clocks.
-func (w *world) advance(t time.Time) {
-	if t.After(w.now) {
-		w.now = t
-		w.bench.SetTime(t)
+func (w *world) advance(t time.Time) error {
+	if !t.After(w.now) {
+		return nil
 	}
+	w.now = t
+	return w.bench.SetTime(w.ctx, t)
 }
 
 // run lets everything happen until the end.
@@ -208,7 +209,9 @@ func (w *world) run(end time.Time) error {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
-		w.advance(e.at)
+		if err := w.advance(e.at); err != nil {
+			return err
+		}
 		if err := e.do(); err != nil {
 			return fmt.Errorf("clinic %d, %s: %w", w.clinic.Number, w.now.Format(time.RFC3339), err)
 		}

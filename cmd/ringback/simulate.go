@@ -18,7 +18,8 @@ import (
 type simulateFlags struct {
 	clinics, days int
 	seed          uint64
-	url, explain  string
+	url, clockURL string
+	explain       string
 	asJSON        bool
 }
 
@@ -44,6 +45,9 @@ Exit code 1: a goal was missed.`,
 			if f.url != "" && f.clinics > 1 {
 				return errors.New("an EHR by --ehr is one clinic's: its patients are all in one place; use --clinics 1")
 			}
+			if f.clockURL != "" && f.url == "" {
+				return errors.New("--ehr-clock sets the clock of the EHR by --ehr; name that as well, or leave both out to play against a sandbox")
+			}
 			return runSimulate(cmd, f)
 		},
 	}
@@ -51,6 +55,7 @@ Exit code 1: a goal was missed.`,
 	cmd.Flags().IntVar(&f.days, "days", 30, "for how many days requests come in")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "which world")
 	cmd.Flags().StringVar(&f.url, "ehr", "", "the FHIR base `URL` of an empty EHR for tests to play at, instead of a sandbox")
+	cmd.Flags().StringVar(&f.clockURL, "ehr-clock", "", "the `URL` at which the clock of that EHR can be set, by PUT with an instant")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the result as one JSON object")
 	cmd.Flags().StringVar(&f.explain, "explain", "", "tell the story of one `CALLBACK`, named as in the failures: c3-124")
 	return cmd
@@ -66,9 +71,9 @@ func runSimulate(cmd *cobra.Command, f simulateFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &benches{dir: dir, keys: keys, url: f.url}
+	b := &benches{dir: dir, keys: keys, url: f.url, clockURL: f.clockURL}
 	o := simulate.Options{Clinics: f.clinics, Days: f.days, Seed: f.seed}
-	if f.url != "" {
+	if b.compressed() {
 		o.Begin, o.Compressed = time.Now(), true
 	}
 	if f.explain != "" {

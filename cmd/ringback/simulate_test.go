@@ -85,12 +85,13 @@ func TestSimulationAtAServer(t *testing.T) {
 
 func TestSimulationRefuses(t *testing.T) {
 	for args, want := range map[string]string{
-		"--clinics 0":                          "at least 1",
-		"--days 0":                             "at least 1",
-		"--clinics 2 --ehr http://127.0.0.1:1": "use --clinics 1",
-		"--days 1 --explain nobody":            "c3-124",
-		"--days 1 --explain c1-9999":           "nothing became a callback of the name",
-		"--days 1 --ehr http://127.0.0.1:1":    "does not answer",
+		"--clinics 0":                             "at least 1",
+		"--days 0":                                "at least 1",
+		"--clinics 2 --ehr http://127.0.0.1:1":    "use --clinics 1",
+		"--days 1 --explain nobody":               "c3-124",
+		"--days 1 --explain c1-9999":              "nothing became a callback of the name",
+		"--days 1 --ehr http://127.0.0.1:1":       "does not answer",
+		"--days 1 --ehr-clock http://127.0.0.1:1": "name that as well",
 	} {
 		var out, errOut bytes.Buffer
 		if code := run(t.Context(), append([]string{"simulate"}, strings.Fields(args)...), &out, &errOut); code != exitUsage || !strings.Contains(errOut.String(), want) {

@@ -19,17 +19,45 @@ import (
 	"github.com/ringback-health/ringback/simulate"
 )
 
-// openURL puts a clinic on the bench whose EHR is a FHIR server by URL. Nobody moves the
-// clock of that, so that everything happens within moments; see docs/simulate.md.
+// openURL puts a clinic on the bench whose EHR is a FHIR server by URL. Where nobody can
+// set the clock of that, everything happens within moments; see docs/simulate.md.
 func (b *benches) openURL(ctx context.Context, c simulate.Clinic, seen func(callback.Record)) (simulate.Bench, error) {
-	base := strings.TrimSuffix(b.url, "/")
-	d, err := b.daemon(ctx, c, base, clock.System{}, seen)
+	hands := urlHands{base: strings.TrimSuffix(b.url, "/"), client: &http.Client{Timeout: 30 * time.Second}, created: c.Habits.Created, clock: clock.System{}}
+	at := hands.clock
+	setTime := func(context.Context, time.Time) error { return nil }
+	if b.clockURL != "" {
+		manual := clock.NewManual(c.Begin.AddDate(0, 0, -15))
+		at, hands.clock = manual, skewed{manual, c.Habits.ClockOff}
+		setTime = func(ctx context.Context, t time.Time) error {
+			manual.Advance(t.Sub(manual.Now()))
+			return hands.setClock(ctx, b.clockURL)
+		}
+		if err := hands.setClock(ctx, b.clockURL); err != nil {
+			return simulate.Bench{}, err
+		}
+	}
+	d, err := b.daemon(ctx, c, hands.base, at, seen)
 	if err != nil {
 		return simulate.Bench{}, err
 	}
-	hands := urlHands{base: base, client: &http.Client{Timeout: 30 * time.Second}, created: c.Habits.Created}
-	return simulate.Bench{Daemon: d, EHR: hands, SetTime: func(time.Time) {},
+	return simulate.Bench{Daemon: d, EHR: hands, SetTime: setTime,
 		Close: func() error { hands.client.CloseIdleConnections(); return d.close() }}, nil
+}
+
+// setClock tells the EHR what time it is by its clock.
+func (h urlHands) setClock(ctx context.Context, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, address, strings.NewReader(fhirInstant(h.clock.Now())))
+	if err != nil {
+		return err
+	}
+	resp, err := h.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("the EHR's clock cannot be set: %w", err)
+	}
+	if resp.StatusCode >= 300 {
+		err = fmt.Errorf("the EHR's clock cannot be set: %w", statusError(resp.StatusCode))
+	}
+	return errors.Join(err, resp.Body.Close())
 }
 
 // urlHands are the clinic's people at a FHIR server. They know nothing of Ringback's own
@@ -38,6 +66,7 @@ type urlHands struct {
 	base    string
 	client  *http.Client
 	created simulate.Created
+	clock   clock.Clock // the EHR's
 }
 
 type fhirObject = map[string]any
@@ -205,7 +234,7 @@ func (h urlHands) Book(ctx context.Context, b simulate.Booking) (string, error) 
 
 // date says when the appointment was made, in the way of this EHR.
 func (h urlHands) date(a fhirObject) {
-	switch now := time.Now().UTC(); h.created {
+	switch now := h.clock.Now().UTC(); h.created {
 	case simulate.CreatedTime:
 		a["created"] = fhirInstant(now)
 	case simulate.CreatedDay:
@@ -289,7 +318,7 @@ func (h urlHands) setTask(ctx context.Context, id string, members fhirObject) er
 		}
 		// To the second, as the daemon writes when it was authored: some servers compare the
 		// two letter by letter.
-		r["lastModified"] = time.Now().UTC().Format(time.RFC3339)
+		r["lastModified"] = h.clock.Now().UTC().Format(time.RFC3339)
 		return nil
 	})
 }
@@ -305,7 +334,7 @@ func (h urlHands) File(ctx context.Context, id, chart string) error {
 func (h urlHands) Note(ctx context.Context, id, text string) error {
 	return h.edit(ctx, "Task/"+id, func(r fhirObject) error {
 		notes, _ := r["note"].([]any)
-		r["note"] = append(notes, fhirObject{"authorString": simulatedStaff, "time": fhirInstant(time.Now()), "text": text})
+		r["note"] = append(notes, fhirObject{"authorString": simulatedStaff, "time": fhirInstant(h.clock.Now()), "text": text})
 		return nil
 	})
 }
