@@ -73,11 +73,18 @@ func settled(before string, acts []act, field func(act) string, seen func(view) 
 	case api == nil:
 		return []string{field(*staff)}
 	case staff.begin.Before(api.end),
-		seen(staff.saw) != field(*api) && (field(*staff) == before || saidBefore(acts, *api, field(*staff), field)):
+		!sawOf(acts, *staff, *api, field, seen) && (field(*staff) == before || saidBefore(acts, *api, field(*staff), field)):
 		return []string{field(*staff), field(*api)}
 	default:
 		return []string{field(*staff)}
 	}
+}
+
+// sawOf reports whether staff saw what the API had set, and not what one of them had set
+// to the same a moment before.
+func sawOf(acts []act, staff, api act, field func(act) string, seen func(view) string) bool {
+	own := slices.ContainsFunc(acts, func(a act) bool { return a.staff && field(a) == field(api) && a.begin.Before(staff.begin) })
+	return seen(staff.saw) == field(api) && !own
 }
 
 // saidBefore reports whether the API had set a field to value before its last word: when

@@ -50,6 +50,8 @@ func TestJudge(t *testing.T) {
 			"owner", []string{"front-desk", "nurse"}},
 		{"staff put back what they saw changed", assigned, []act{at(1, act{owner: "nurse"}), staffAct(2, act{owner: "front-desk", saw: view{Owner: "nurse"}})},
 			"owner", []string{"front-desk"}},
+		{"staff give it away as the API does at that moment, and give it back", assigned, []act{at(1, act{owner: "nurse"}), staffAct(1, act{owner: "nurse"}),
+			staffAct(3, act{owner: "front-desk", saw: view{Owner: "nurse"}})}, "owner", []string{"front-desk", "nurse"}},
 
 		{"staff lower what they saw raised", assigned, []act{at(1, act{priority: "urgent"}), staffAct(2, act{priority: "routine", saw: view{Priority: "urgent"}})},
 			"priority", []string{"routine"}},
