@@ -80,7 +80,7 @@ func (s *story) bound(id string) *story {
 
 func (s *story) booked(appointment string) *story {
 	ev := callback.Evidence{EHR: "ehr", Appointment: appointment, Verdict: callback.Strong,
-		Sentence: "A visit is booked: it is for the same patient, and it was booked after the request."}
+		Sentence: "A visit is booked; it is for the same patient, and it was booked after the request."}
 	return s.must(s.CloseOnVisit(ev, monday.Add(2*time.Hour)))
 }
 

@@ -78,7 +78,7 @@ func (w *world) fate(r *rand.Rand, v *visit) {
 	case draw < rateVisitCancelled+rateVisitNoShow:
 		plan(v.start.Add(20*time.Minute), set(callback.ApptNoShow, "does not take place: the patient does not come"))
 	case draw < rateVisitCancelled+rateVisitNoShow+rateVisitRescheduled:
-		plan(before, func() error { return w.reschedule(r, v, nil) })
+		plan(before, func() error { return w.reschedule(r, v, w.wantsMoved(v)) })
 	case draw < rateVisitCancelled+rateVisitNoShow+rateVisitRescheduled+rateVisitVoid:
 		plan(before, set(callback.ApptVoid, "was entered in error"))
 	case draw < rateVisitCancelled+rateVisitNoShow+rateVisitRescheduled+rateVisitVoid+rateVisitDeleted:
@@ -87,6 +87,19 @@ func (w *world) fate(r *rand.Rand, v *visit) {
 			return w.bench.Delete(w.ctx, v.id)
 		})
 	}
+}
+
+// wantsMoved returns who has asked for another time for the visit and has none yet; nil:
+// nobody.
+func (w *world) wantsMoved(v *visit) *need {
+	for _, s := range w.order {
+		for _, n := range s.open() {
+			if n.wish == wantsMoved && n.old == v && !n.arranged() {
+				return n
+			}
+		}
+	}
+	return nil
 }
 
 // move moves a visit and keeps its id.

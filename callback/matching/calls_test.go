@@ -57,6 +57,25 @@ func TestCalledAfterTheBooking(t *testing.T) {
 	}
 }
 
+// TestCalledWhileItWasBooked: the clocks do not tell whether the call or the booking came
+// first. Staff who tied the visit to the work item know.
+func TestCalledWhileItWasBooked(t *testing.T) {
+	for _, at := range []time.Duration{61 * time.Minute, 64 * time.Minute} {
+		in := world()
+		must(t, in.Record.Merge(callback.Request{ReceivedAt: asked.Add(at)}, asked.Add(at)))
+		for _, tasks := range [][]string{nil, {"task-1"}} {
+			in.Appointments[0].Tasks = tasks
+			if ev := in.Judge(in.Appointments[0]); ev.Verdict != callback.Weak || !slices.Contains(ev.Reasons, "called-again-meanwhile") {
+				t.Errorf("rang %s after the first request, booked after an hour, tasks %v: %+v", at, tasks, ev)
+			}
+		}
+		in.Record.Links[0].Base.Appointments = []string{"a1"}
+		if ev := in.Judge(in.Appointments[0]); !ev.Verdict.Closes() {
+			t.Errorf("staff tied it: %+v", ev)
+		}
+	}
+}
+
 // TestTiedBeforeReopening: staff booked from the work item and completed it by hand; the
 // caller rang again. The visit is no answer to that.
 func TestTiedBeforeReopening(t *testing.T) {

@@ -224,7 +224,7 @@ func TestExplain(t *testing.T) {
 	}{
 		{"closed on a visit", func(in *matching.Input) {
 			must(t, in.Record.CloseOnVisit(in.Judge(in.Appointments[0]), in.Now))
-		}, "Closed: a visit is booked: it was booked after the request, and it is for the same patient, and its kind answers this request."},
+		}, "Closed: a visit is booked; it was booked after the request, and it is for the same patient, and its kind answers this request."},
 		{"closed by a person", func(in *matching.Input) {
 			must(t, in.Record.Close(callback.PatientDeclined, redact.Text{}, callback.Actor{Kind: callback.Person, Name: "kim"}, in.Now))
 		}, "Closed by person kim: outcome patient-declined."},

@@ -120,10 +120,7 @@ func (in Input) stale(a callback.Appointment, linked bool) string {
 	if reopened && (!linked || e.By.Kind == callback.CallerActor) && !in.doneSince(a, in.openSince()) {
 		return "booked-before-reopening"
 	}
-	if in.calledAfter(a) {
-		return "called-again-since"
-	}
-	return ""
+	return in.calledAfter(a, linked)
 }
 
 // doneSince reports whether the visit was certainly booked, or moved, after a moment.
@@ -132,15 +129,27 @@ func (in Input) doneSince(a callback.Appointment, since time.Time) bool {
 	return in.booking(a).order(since) == after || moved && move.order(since) == after
 }
 
-// calledAfter reports whether the caller rang once more after the visit was booked and
-// moved last: whoever has what was asked for need not ring.
-func (in Input) calledAfter(a callback.Appointment) bool {
+// calledAfter returns the doubt that is left when the caller rang once more after the
+// visit was booked and moved last, or at about the same time: whoever has what was asked
+// for need not ring. What staff tied to the work item they tied when they knew which call
+// came first.
+func (in Input) calledAfter(a callback.Appointment, linked bool) string {
 	e, again := lastOf(in.Record, callback.EventMerged)
-	if !again || in.booking(a).order(e.At) != before {
-		return false
+	if !again {
+		return ""
 	}
-	move, _, moved := in.move(a)
-	return !moved || move.order(e.At) == before
+	order := in.booking(a).order(e.At)
+	if move, _, moved := in.move(a); moved && order != after {
+		order = move.order(e.At)
+	}
+	switch {
+	case order == before:
+		return "called-again-since"
+	case order == unclear && !linked:
+		return "called-again-meanwhile"
+	default:
+		return ""
+	}
 }
 
 // madeUp reports whether the visit or the caller exists for testing only.
@@ -235,8 +244,8 @@ func (in Input) byPatient(a callback.Appointment, ev callback.Evidence) callback
 		doubt(in.saidOther() || !in.soon(when), "request-unclear", "soon-after-request")
 	}
 	doubt(in.seriesElsewhere(a) && !slices.Contains(doubts, "moved-after-request"), "series-answers-another", "no-series-elsewhere")
-	if in.calledAfter(a) {
-		doubt(true, "called-again-since", "")
+	if again := in.calledAfter(a, false); again != "" {
+		doubt(true, again, "")
 	}
 	if since := in.openSince(); since.After(r.AskedAt) {
 		doubt(when.order(since) != after, "booked-before-reopening", "booked-since-reopening")

@@ -39,6 +39,7 @@ var phrases = map[string]string{
 	"series-answers-another":  "it was booked together with one that answered another callback",
 	"booked-before-reopening": "it was there before this callback was opened again",
 	"called-again-since":      "the caller rang once more after it was booked",
+	"called-again-meanwhile":  "the caller rang once more at about the time when it was booked, and nobody can tell which came first",
 	"several-open-callbacks":  "the patient has several open callbacks",
 
 	"not-booked":                     "it is not booked",
@@ -59,7 +60,7 @@ var phrases = map[string]string{
 // doubts are the reasons that make strong evidence weak.
 var doubts = []string{"patient-uncertain", "several-patients", "booking-time-uncertain", "time-of-move-uncertain", "moved-only",
 	"walked-in", "earlier-visit-stands", "kind-does-not-answer", "request-unclear", "series-answers-another",
-	"booked-before-reopening", "called-again-since", "several-open-callbacks"}
+	"booked-before-reopening", "called-again-since", "called-again-meanwhile", "several-open-callbacks"}
 
 func doubtful(reason string) bool { return slices.Contains(doubts, reason) }
 
@@ -74,7 +75,7 @@ func sentence(ev callback.Evidence) string {
 	list := strings.Join(said, ", and ")
 	switch ev.Verdict {
 	case callback.Exact, callback.Strong:
-		return "A visit is booked: " + list + "."
+		return "A visit is booked; " + list + "."
 	case callback.Weak:
 		return "A visit may answer this callback, but " + list + ". Please look."
 	default:

@@ -56,7 +56,7 @@ func TestShowSaysWhy(t *testing.T) {
 	says("Open, for a person to look at: a visit may answer this callback, but it is not certain that it is the same patient")
 	a.Tasks, a.Updated, a.Version = []string{"t1"}, booked.Add(time.Minute), "2"
 	weighed(a, booked.Add(3*time.Minute), func(r *callback.Record) { r.Links[0].RemoteID = "t1" })
-	says("Closed: a visit is booked: it points to this callback's work item")
+	says("Closed: a visit is booked; it points to this callback's work item")
 	a.State, a.Updated, a.Version = callback.ApptCancelled, booked.Add(2*time.Hour), "3"
 	a.NotBefore, a.FirstSeen = a.Updated, a.Updated.Add(time.Minute)
 	weighed(a, booked.Add(3*time.Hour), bind)
