@@ -48,6 +48,9 @@ type Leg struct {
 	ID string
 	// Seq is the phone system's own order of records, 0 when not logged.
 	Seq int64
+	// At is the moment at which what an event says of the leg was true; zero for the
+	// rows of a call log. See Latest.
+	At time.Time
 	// Direction is the direction the log states, empty when it does not.
 	Direction Direction
 

@@ -90,7 +90,7 @@ func (l Leg) identity() string {
 		return t.UTC().Format(time.RFC3339Nano)
 	}
 	return strings.Join([]string{
-		l.Session, l.ID, fmt.Sprint(l.Seq), string(l.Direction), l.From.Reveal(), l.FromName.Reveal(), l.CallerID.Reveal(), l.To.Reveal(),
+		l.Session, l.ID, fmt.Sprint(l.Seq), at(l.At), string(l.Direction), l.From.Reveal(), l.FromName.Reveal(), l.CallerID.Reveal(), l.To.Reveal(),
 		l.Context, l.Channel.Reveal(), l.DstChannel.Reveal(), l.App, l.AppData.Reveal(),
 		at(l.Start), at(l.Answer), at(l.End), l.Duration.String(), l.Talk.String(),
 		string(l.Disposition), string(l.Stated), l.Note,

@@ -1,0 +1,67 @@
+package calls_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/ringback-health/ringback/callback/calls"
+	"github.com/ringback-health/ringback/internal/redact"
+)
+
+var ten = time.Date(2026, 3, 2, 16, 0, 0, 0, time.UTC)
+
+// TestLatest: what changes is as told last, what was once told stays.
+func TestLatest(t *testing.T) {
+	caller := redact.NewText("+12125550123")
+	got := calls.Latest([]calls.Leg{
+		{Session: "s", ID: "a", Seq: 5, At: ten.Add(40 * time.Second), End: ten.Add(40 * time.Second)},
+		{Session: "s", ID: "a", Seq: 2, At: ten.Add(10 * time.Second), Start: ten, Stated: calls.VerdictAbandonedRing, Note: "it rang", Direction: calls.Inbound},
+		{Session: "s", ID: "a", Seq: 3, At: ten.Add(20 * time.Second), From: caller, Answer: ten.Add(20 * time.Second), Stated: calls.VerdictAnswered, Note: "a person answered"},
+		{Session: "s", ID: "b", Seq: 1, Start: ten.Add(time.Second), Stated: calls.VerdictAbandonedRing},
+	})
+	want := []calls.Leg{
+		{Session: "s", ID: "a", Seq: 5, At: ten.Add(40 * time.Second), Start: ten, Answer: ten.Add(20 * time.Second), End: ten.Add(40 * time.Second),
+			From: caller, Direction: calls.Inbound, Stated: calls.VerdictAnswered, Note: "a person answered"},
+		{Session: "s", ID: "b", Seq: 1, Start: ten.Add(time.Second), Stated: calls.VerdictAbandonedRing},
+	}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(redact.Text{})); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestLatestDoesNotDependOnTheOrder, nor on what is told twice.
+func TestLatestDoesNotDependOnTheOrder(t *testing.T) {
+	moment := rapid.Custom(func(t *rapid.T) time.Time {
+		s := rapid.IntRange(-1, 5).Draw(t, "second")
+		if s < 0 {
+			return time.Time{}
+		}
+		return ten.Add(time.Duration(s) * time.Second)
+	})
+	record := rapid.Custom(func(t *rapid.T) calls.Leg {
+		return calls.Leg{
+			Session: rapid.SampledFrom([]string{"s", "r"}).Draw(t, "session"),
+			ID:      rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "id"),
+			Seq:     rapid.Int64Range(0, 3).Draw(t, "seq"),
+			At:      moment.Draw(t, "at"), Start: moment.Draw(t, "start"), Answer: moment.Draw(t, "answer"), End: moment.Draw(t, "end"),
+			From:   redact.NewText(rapid.SampledFrom([]string{"", "+12125550123", "+12125550124"}).Draw(t, "from")),
+			Talk:   time.Duration(rapid.IntRange(0, 3).Draw(t, "talk")) * time.Second,
+			Stated: rapid.SampledFrom([]calls.Verdict{"", calls.VerdictAnswered, calls.VerdictVoicemail, calls.VerdictAbandonedQueue}).Draw(t, "stated"),
+			Note:   rapid.SampledFrom([]string{"", "why"}).Draw(t, "note"),
+		}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		records := rapid.SliceOfN(record, 1, 8).Draw(t, "records")
+		want := calls.Latest(append([]calls.Leg{}, records...))
+		more := append(append([]calls.Leg{}, records...), rapid.SliceOfN(rapid.SampledFrom(records), 0, 4).Draw(t, "again")...)
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		r.Shuffle(len(more), func(i, j int) { more[i], more[j] = more[j], more[i] })
+		if d := cmp.Diff(want, calls.Latest(more), cmp.AllowUnexported(redact.Text{})); d != "" {
+			t.Fatal(d)
+		}
+	})
+}

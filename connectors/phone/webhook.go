@@ -1,0 +1,117 @@
+package phone
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/ringback-health/ringback/callback/calls"
+	"github.com/ringback-health/ringback/internal/redact"
+)
+
+// System is one phone system, or one form, that tells of its calls over HTTP, set up
+// for one clinic. It is safe for concurrent use and keeps nothing: what it says of an
+// event today it says of the stored event tomorrow.
+//
+// What a vendor says of a call is one record of one leg at one moment. Systems send
+// such records more than once, out of order and with gaps, so that a System makes no
+// difference by what came before; calls.Latest and calls.Collapse put together what
+// was stored.
+type System interface {
+	// Receive checks that a request comes from the vendor and says what to store and
+	// what to answer once it is stored. It asks nothing of anybody.
+	//
+	// The error is a *Refused: nothing is stored, and whoever answers sends its status
+	// and nothing else. What has the right signature and cannot be understood is no
+	// error: it is stored, and Read says what is wrong with it.
+	Receive(Request) (Receipt, error)
+	// Read says what a stored event tells of calls. The error says what is wrong with
+	// an event that may have told of a call and cannot be read, without any of its
+	// content; it stays stored for whoever mends that.
+	Read(Event) (Report, error)
+}
+
+// Request is one HTTP request as it came, before anybody trusts it.
+type Request struct {
+	Method string
+	// URL is the address that the vendor was told to call, query included, as the
+	// vendor wrote it: the public one, from the configuration, and never from a Host
+	// header. Signatures are made over it.
+	URL    string
+	Header http.Header
+	Body   []byte
+	At     time.Time // when it came in, by our clock
+}
+
+// Receipt is what to do about a request that is the vendor's.
+type Receipt struct {
+	// Events are what to store before it is answered; none for a handshake.
+	Events []Event
+	Answer Answer
+}
+
+// Event is one thing that a phone system told, as it is stored: the vendor's own bytes.
+// It holds PHI and is sealed in the ledger.
+type Event struct {
+	// Key is the same each time that the vendor sends the same event again: its id
+	// where it has one, or else KeyOf its content. No PHI.
+	Key  string
+	Body []byte
+	At   time.Time // when it came in, by our clock
+}
+
+// Answer is what a vendor expects to hear. The zero Answer is 204 without a body.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Report is what one event tells.
+type Report struct {
+	// Legs are records of call legs, each as of its At; see calls.Latest.
+	Legs []calls.Leg
+	// Skip says why the event tells nothing of a call, "" when it does. No PHI.
+	Skip string
+}
+
+// Refused is a request that is not taken for the vendor's. Reason is for the log and
+// never for the answer: whoever guesses at signatures learns nothing from it. It holds
+// neither PHI nor anything of the secret or the signature.
+type Refused struct {
+	Status int // 401 for a signature, 400 for what is no such request, 405, 413, 415
+	Reason string
+}
+
+// Error says why.
+func (e *Refused) Error() string { return "webhook refused: " + e.Reason }
+
+// Refuse returns a *Refused of status 401.
+func Refuse(reason string) error { return &Refused{Status: http.StatusUnauthorized, Reason: reason} }
+
+// ErrSettings marks what is wrong with the settings of a system.
+var ErrSettings = errors.New("phone system")
+
+// Settings are what every system is given besides its own.
+type Settings struct {
+	// Secrets are those of the vendor that are valid now, the current one first: two
+	// while one is rotated. Never empty.
+	Secrets []redact.Secret
+	// Zone is the clinic's, for vendors that write times without one.
+	Zone *time.Location
+	// Tolerance is how old a signed time may be, and how far ahead. 0: DefaultTolerance.
+	Tolerance time.Duration
+}
+
+// DefaultTolerance is how far the signed time of a request may be from ours. Five
+// minutes is what the vendors recommend who say anything.
+const DefaultTolerance = 5 * time.Minute
+
+// Fresh reports whether a signed time is near enough to when the request came in.
+func (s Settings) Fresh(signed, at time.Time) bool {
+	tolerance := s.Tolerance
+	if tolerance == 0 {
+		tolerance = DefaultTolerance
+	}
+	return !signed.IsZero() && at.Sub(signed).Abs() <= tolerance
+}
