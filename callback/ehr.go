@@ -211,6 +211,15 @@ type Page struct {
 	Problem   string // what could not be interpreted, safe to show
 }
 
+// PageReading is what came of interpreting a page.
+type PageReading struct {
+	At      time.Time
+	News    bool   // it told something that the ledger did not know
+	Problem string // what could not be interpreted, safe to show; "": nothing
+	// KeepSince: pages of the same feed that were interpreted before are not kept any more.
+	KeepSince time.Time
+}
+
 // Changes is what a connector reads out of a page.
 type Changes struct {
 	Items        []Item

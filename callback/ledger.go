@@ -170,13 +170,10 @@ type Observations interface {
 	SavePage(ctx context.Context, p Page) error
 	// PendingPages returns stored pages that were not interpreted yet, oldest first.
 	PendingPages(ctx context.Context, ehr EHRID, f Feed, limit int) ([]Page, error)
-	// PageDone marks a page as interpreted, with what could not be read in it. Of several
-	// pages of a feed with the same problem the last is kept.
-	PageDone(ctx context.Context, id ID, problem string, at time.Time) error
-	// DropPages removes pages that were interpreted and are of no more use: the one
-	// with the id empty, which held nothing ("" for none, and not one with a problem),
-	// and those of the feed that were interpreted before a time.
-	DropPages(ctx context.Context, ehr EHRID, f Feed, empty ID, doneBefore time.Time) error
+	// PageDone says that a page was interpreted. It is kept for a while when it told
+	// news, or could not be read in part; of several pages of a feed with the same
+	// problem the last is kept. One that told nothing is removed.
+	PageDone(ctx context.Context, id ID, r PageReading) error
 	// SaveAppointment stores an appointment as it is now. changed is false when
 	// this version was known. FirstSeen and NotBefore keep their first values.
 	SaveAppointment(ctx context.Context, a Appointment) (stored Appointment, changed bool, err error)

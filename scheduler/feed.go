@@ -220,7 +220,7 @@ func (r *reading) interpret(ctx context.Context, p callback.Page, replay bool) e
 		// The page stays stored for whoever looks into it; the feed goes on.
 		r.window.unreadable = true
 		r.opts.Logger.Error("page of a feed cannot be read", "ehr", r.site.ID, "feed", p.Feed, "page", p.ID, "error", fault.Describe(err))
-		return r.opts.Ledger.PageDone(ctx, p.ID, fault.Describe(err), r.now())
+		return r.done(ctx, p, fault.Describe(err), false)
 	}
 	news := false
 	for _, item := range changes.Items {
@@ -253,7 +253,10 @@ func (r *reading) interpret(ctx context.Context, p callback.Page, replay bool) e
 	if changes.Latest.After(r.latest) {
 		r.latest = changes.Latest
 	}
-	return r.done(ctx, p, changes.Problems, news)
+	if n := len(changes.Problems); n > 0 {
+		r.opts.Logger.Warn("entries of a feed cannot be read", "ehr", r.site.ID, "feed", p.Feed, "page", p.ID, "entries", n)
+	}
+	return r.done(ctx, p, strings.Join(changes.Problems, "; "), news)
 }
 
 // known returns the versions of those appointments that the ledger has.
@@ -268,20 +271,10 @@ func (r *reading) known(ctx context.Context, all []callback.Appointment) (map[st
 	return r.opts.Ledger.Versions(ctx, r.site.Clinic, r.site.ID, ids)
 }
 
-// done marks a page as interpreted. Most polls show nothing new, and that is not worth
-// keeping.
-func (r *reading) done(ctx context.Context, p callback.Page, problems []string, news bool) error {
-	if len(problems) > 0 {
-		r.opts.Logger.Warn("entries of a feed cannot be read", "ehr", r.site.ID, "feed", p.Feed, "page", p.ID, "entries", len(problems))
-	}
-	if err := r.opts.Ledger.PageDone(ctx, p.ID, strings.Join(problems, "; "), r.now()); err != nil {
-		return err
-	}
-	empty := p.ID
-	if news {
-		empty = ""
-	}
-	return r.opts.Ledger.DropPages(ctx, r.site.ID, p.Feed, empty, r.now().Add(-keepPages))
+// done says that a page was interpreted.
+func (r *reading) done(ctx context.Context, p callback.Page, problem string, news bool) error {
+	now := r.now()
+	return r.opts.Ledger.PageDone(ctx, p.ID, callback.PageReading{At: now, News: news, Problem: problem, KeepSince: now.Add(-keepPages)})
 }
 
 // seenAppointment stores an appointment and weighs it for the callbacks that it

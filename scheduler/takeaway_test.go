@@ -82,11 +82,11 @@ func (l *failing) SavePage(ctx context.Context, p callback.Page) error {
 	return l.Ledger.SavePage(ctx, p)
 }
 
-func (l *failing) PageDone(ctx context.Context, id callback.ID, problem string, at time.Time) error {
+func (l *failing) PageDone(ctx context.Context, id callback.ID, r callback.PageReading) error {
 	if l.done--; l.done == 0 {
 		return errDisk
 	}
-	return l.Ledger.PageDone(ctx, id, problem, at)
+	return l.Ledger.PageDone(ctx, id, r)
 }
 
 // TestTakenAway: what an EHR took away is not lost when the answer is, when it cannot be

@@ -64,30 +64,30 @@ func (s *Store) PendingPages(ctx context.Context, ehr callback.EHRID, f callback
 	return pages, nil
 }
 
-// PageDone marks a page as interpreted.
-func (s *Store) PageDone(ctx context.Context, id callback.ID, problem string, at time.Time) error {
+// PageDone says that a page was interpreted. Old pages are looked for only where a page is
+// kept: most polls show nothing new.
+func (s *Store) PageDone(ctx context.Context, id callback.ID, r callback.PageReading) error {
 	return s.write(ctx, "mark a page as interpreted", func(tx *gorm.DB) error {
-		done := tx.Model(&pageRow{}).Where("id = ?", id).
-			Updates(map[string]any{"done_at": instant(at), "problem": plain(problem)})
-		if done.Error == nil && done.RowsAffected != 1 {
-			return gorm.ErrRecordNotFound
+		if !r.News && r.Problem == "" {
+			return one(tx.Where("id = ?", id).Delete(&pageRow{}))
 		}
-		if done.Error != nil || problem == "" {
-			return done.Error
+		err := one(tx.Model(&pageRow{}).Where("id = ?", id).Updates(map[string]any{"done_at": instant(r.At), "problem": plain(r.Problem)}))
+		if err != nil {
+			return err
 		}
 		var p pageRow
 		if err := tx.Select("ehr", "feed").Where("id = ?", id).Take(&p).Error; err != nil {
 			return err
 		}
-		return tx.Where("ehr = ? AND feed = ? AND done_at IS NOT NULL AND problem = ? AND id < ?", p.EHR, p.Feed, plain(problem), id).
-			Delete(&pageRow{}).Error
+		return tx.Where("ehr = ? AND feed = ? AND done_at IS NOT NULL AND (done_at < ? OR problem <> '' AND problem = ? AND id < ?)",
+			p.EHR, p.Feed, instant(r.KeepSince), plain(r.Problem), id).Delete(&pageRow{}).Error
 	})
 }
 
-// DropPages removes pages that were interpreted.
-func (s *Store) DropPages(ctx context.Context, ehr callback.EHRID, f callback.Feed, empty callback.ID, doneBefore time.Time) error {
-	return s.write(ctx, "remove pages that were interpreted", func(tx *gorm.DB) error {
-		return tx.Where("ehr = ? AND feed = ? AND done_at IS NOT NULL AND (problem = '' AND id = ? OR done_at < ?)",
-			ehr, f, empty, instant(doneBefore)).Delete(&pageRow{}).Error
-	})
+// one says that there was nothing to change where one row had to be.
+func one(done *gorm.DB) error {
+	if done.Error == nil && done.RowsAffected != 1 {
+		return gorm.ErrRecordNotFound
+	}
+	return done.Error
 }

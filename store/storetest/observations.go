@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -54,34 +55,37 @@ func pages(t *testing.T, l Ledger) {
 	}
 	same(t, "pending pages, oldest first", pending(10), all)
 	same(t, "the first two", pending(2), all[:2])
-	must(t, l.PageDone(ctx, all[0].ID, "", noon))
-	must(t, l.PageDone(ctx, all[2].ID, "entry 3: no id", noon))
-	same(t, "after two were done", pending(10), []callback.Page{all[1], all[3]})
-	must(t, l.SavePage(ctx, all[0]))
-	same(t, "after one came again", pending(10), []callback.Page{all[1], all[3]})
-	want(t, l.PageDone(ctx, callback.NewID(), "", noon), callback.ErrNotFound)
-	again := callback.Page{ID: callback.NewID(), Clinic: here, EHR: ehr, Feed: callback.FeedItems, FetchedAt: noon, Body: []byte("x")}
-	must(t, l.SavePage(ctx, again))
-	must(t, l.PageDone(ctx, again.ID, "entry 3: no id", noon))
-	must(t, l.SavePage(ctx, all[2]))
-	same(t, "another feed's page with the same problem", pending(10), []callback.Page{all[1], all[3]})
-
-	// A page that was dropped is not known any more and can be stored anew.
-	drop := func(empty callback.ID, before time.Time) []callback.Page {
+	done := func(p callback.Page, r callback.PageReading) {
 		t.Helper()
-		must(t, l.DropPages(ctx, ehr, callback.FeedAppointments, empty, before))
+		r.At = cmp.Or(r.At, noon)
+		must(t, l.PageDone(ctx, p.ID, r))
+	}
+	// What is kept is known when it comes again, what was removed is stored anew.
+	comeAgain := func() []callback.Page {
+		t.Helper()
 		for _, p := range all {
 			must(t, l.SavePage(ctx, p))
 		}
 		return pending(10)
 	}
-	same(t, "nothing is old enough", drop("", noon), []callback.Page{all[1], all[3]})
-	same(t, "old ones, that with a problem too", drop("", noon.Add(time.Second)), all)
-	must(t, l.PageDone(ctx, all[2].ID, "entry 3: no id", noon))
-	same(t, "one that waits is not dropped", drop(all[0].ID, time.Time{}), []callback.Page{all[0], all[1], all[3]})
-	must(t, l.PageDone(ctx, all[0].ID, "", noon))
-	must(t, l.PageDone(ctx, all[1].ID, "", noon))
-	same(t, "one that was empty", drop(all[0].ID, time.Time{}), []callback.Page{all[0], all[3]})
+	news, problem := callback.PageReading{News: true}, callback.PageReading{Problem: "entry 3: no id"}
+	done(all[0], news)
+	done(all[2], problem)
+	same(t, "after two were done", comeAgain(), []callback.Page{all[1], all[3]})
+	want(t, l.PageDone(ctx, callback.NewID(), news), callback.ErrNotFound)
+	want(t, l.PageDone(ctx, callback.NewID(), callback.PageReading{}), callback.ErrNotFound)
+	other := callback.Page{ID: callback.NewID(), Clinic: here, EHR: ehr, Feed: callback.FeedItems, FetchedAt: noon, Body: []byte("x")}
+	must(t, l.SavePage(ctx, other))
+	done(other, problem)
+	same(t, "another feed's page with the same problem", comeAgain(), []callback.Page{all[1], all[3]})
+	done(all[3], problem)
+	same(t, "of the same problem the last is kept", comeAgain(), []callback.Page{all[1], all[2]})
+	done(all[1], callback.PageReading{})
+	same(t, "one that told nothing", comeAgain(), []callback.Page{all[1], all[2]})
+	done(all[1], callback.PageReading{News: true, At: noon.Add(time.Hour), KeepSince: noon})
+	same(t, "nothing is old enough", comeAgain(), []callback.Page{all[2]})
+	done(all[2], callback.PageReading{News: true, At: noon.Add(time.Hour), KeepSince: noon.Add(time.Minute)})
+	same(t, "old ones, that with a problem too", comeAgain(), []callback.Page{all[0], all[3]})
 	for _, other := range []struct {
 		ehr  callback.EHRID
 		feed callback.Feed
