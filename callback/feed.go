@@ -27,6 +27,9 @@ type FeedQuery struct {
 	// Since is from when on changes are asked for, by the EHR's clock, with all
 	// overlap taken off already. Zero: the baseline.
 	Since time.Time
+	// Slice asks for at most so much of the time since Since at once, where the EHR can be
+	// asked so: it did not manage more. Zero: all of it.
+	Slice time.Duration
 	// Interrupted says that an earlier read did not come to its end: what an EHR took
 	// away then may not be stored.
 	Interrupted bool

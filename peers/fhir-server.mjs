@@ -100,16 +100,17 @@ class Index {
   candidates({ resourceType, filters = [] }) {
     const token = filters.find((f) => f.code === 'identifier' && f.operator === 'eq' && /^[^,|]+\|[^,|]+$/.test(f.value));
     const since = filters.find((f) => f.code === '_lastUpdated' && ['ge', 'gt'].includes(f.operator) && f.value.includes('T'));
+    const until = filters.find((f) => f.code === '_lastUpdated' && ['le', 'lt'].includes(f.operator) && f.value.includes('T'));
     let ids;
     if (token) ids = this.#identifiers.get(`${resourceType} ${token.value}`) ?? [];
-    else if (since) ids = this.#since(resourceType, Date.parse(since.value) - 1000);
+    else if (since) ids = this.#changed(resourceType, Date.parse(since.value) - 1000, until ? Date.parse(until.value) + 1000 : Infinity);
     return ids && [...ids].sort((a, b) => this.#order.get(`${resourceType}/${a}`) - this.#order.get(`${resourceType}/${b}`));
   }
 
-  #since(type, instant) {
+  #changed(type, from, until) {
     const ids = new Set();
     const changes = this.#changes.get(type) ?? [];
-    for (let i = changes.length - 1; i >= 0 && changes[i].at >= instant; i--) ids.add(changes[i].id);
+    for (let i = changes.length - 1; i >= 0 && changes[i].at >= from; i--) if (changes[i].at <= until) ids.add(changes[i].id);
     return ids;
   }
 }

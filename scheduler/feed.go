@@ -46,12 +46,12 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 		return err
 	}
 	if err = r.run(ctx); err != nil {
-		r.state.LastError = fault.Describe(err)
+		r.state.LastError, r.state.Slice = fault.Describe(err), r.narrower(state, err)
 		return errors.Join(err, w.opts.Ledger.SaveFeedState(ctx, r.state))
 	}
 	r.reached(r.latest)
 	r.setBack()
-	r.state.LastSuccess, r.state.LastError, r.state.Covered = r.began, "", time.Time{}
+	r.state.LastSuccess, r.state.LastError, r.state.Slice, r.state.Covered = r.began, "", 0, time.Time{}
 	if r.window.whole != nil {
 		r.state.Covered = r.window.whole.Until
 	}
@@ -119,12 +119,39 @@ func (r *reading) fetch(ctx context.Context) error {
 	q := callback.FeedQuery{Feed: r.state.Feed, Interrupted: r.interrupted}
 	p := origin{baseline: r.state.LastSuccess.IsZero()}
 	if !r.state.Watermark.IsZero() {
-		q.Since = r.state.Watermark.Add(-max(r.opts.Overlap, r.site.indexLag))
+		q.Since, q.Slice = r.since(), r.state.Slice
 	}
 	if !p.baseline {
 		p.notBefore = r.state.LastSuccess.Add(-r.site.indexLag)
 	}
 	return r.read(ctx, q, p)
+}
+
+// since is from when on changes are asked for.
+func (r *reading) since() time.Time {
+	return r.state.Watermark.Add(-max(r.opts.Overlap, r.site.indexLag))
+}
+
+// leastSlice is the shortest time that is asked for at once.
+const leastSlice = 10 * time.Second
+
+// narrower is how much of the time since the watermark the next read asks for at once,
+// after one that failed: half as much, unless this one came further. An EHR that will not
+// be asked for a part is asked for all again.
+func (r *reading) narrower(before callback.FeedState, err error) time.Duration {
+	switch {
+	case r.state.Watermark.IsZero() || r.state.Watermark.After(before.Watermark):
+		return r.state.Slice
+	case r.state.Slice > 0 && fault.Is(err, fault.Permanent):
+		return 0
+	case fault.Is(err, fault.Unauthorized), fault.Is(err, fault.Throttled):
+		return r.state.Slice
+	}
+	slice := r.state.Slice
+	if slice == 0 {
+		slice = r.began.Add(r.state.Skew).Sub(r.since())
+	}
+	return max(slice/2, leastSlice)
 }
 
 // origin is what is known about where a page comes from.

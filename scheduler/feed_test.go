@@ -4,11 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/connectors/ehr"
+	"github.com/ringback-health/ringback/connectors/ehr/fhirr4"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/intake"
 	"github.com/ringback-health/ringback/internal/redact"
@@ -319,6 +326,75 @@ func TestOutageOfDays(t *testing.T) {
 	if r := w.record(id); r.Status != callback.Closed {
 		t.Errorf("%s", r.Status)
 	}
+}
+
+// TestTooMuchAtOnce: an EHR that answers no question about days at once, after an outage
+// of days. It is asked for less until it answers, and for all once it is read.
+func TestTooMuchAtOnce(t *testing.T) {
+	w := newWorld(t)
+	box := w.ehr
+	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		q.Del("_count")
+		if found, err := box.Store().Search("Appointment", q); strings.HasSuffix(r.URL.Path, "/Appointment") && (err != nil || len(found) > 40) {
+			http.Error(rw, "", http.StatusGatewayTimeout)
+			return
+		}
+		box.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(srv.Close)
+	c, err := fhirr4.Kind().New(ehr.Settings{ID: ehrID, Clinic: clinic, Zone: time.UTC, Region: "US", Secret: noSecret, Clock: w.clock},
+		func(into any) error { return yaml.Unmarshal([]byte("base_url: "+srv.URL+"/fhir/R4"), into) })
+	w.must(err)
+	t.Cleanup(c.Close)
+	w.with(c)
+	ann := w.ann()
+	w.poll()
+	id := w.ask("1", nil)
+	w.deliver()
+	state := func() callback.FeedState {
+		st, err := w.ledger.FeedState(t.Context(), clinic, ehrID, callback.FeedAppointments)
+		w.must(err)
+		return st
+	}
+	w.clock.Advance(time.Hour)
+	w.book(ann, "")
+	w.must(w.Poll(t.Context(), ehrID, callback.FeedAppointments)) // the baseline was empty: now there is a watermark
+	before := state()
+	for range 3 * 24 * 4 {
+		w.clock.Advance(15 * time.Minute)
+		w.book(ann, "")
+	}
+	var asked []time.Duration
+	for state().LastSuccess.Equal(before.LastSuccess) {
+		if len(asked) > 12 {
+			t.Fatalf("not read after slices of %s", asked)
+		}
+		_ = w.Poll(t.Context(), ehrID, callback.FeedAppointments) // state says how it ended
+		asked = append(asked, state().Slice)
+		w.clock.Advance(10 * time.Minute) // the circuit holds it back for less
+	}
+	if slices.Max(asked) < time.Hour || state().Slice != 0 {
+		t.Errorf("slices of %s, and %s in the end", asked, state().Slice)
+	}
+	all, err := w.ledger.Versions(t.Context(), clinic, ehrID, idsOf(t, box))
+	w.must(err)
+	if len(all) != 3*24*4+1 {
+		t.Errorf("%d visits are known of %d", len(all), 3*24*4+1)
+	}
+	w.is(id, callback.Closed)
+}
+
+func idsOf(t *testing.T, box *sandbox.Server) (ids []string) {
+	t.Helper()
+	all, err := box.Store().Search("Appointment", url.Values{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all {
+		ids = append(ids, r.ID)
+	}
+	return ids
 }
 
 // TestReplayChangesNothing: reading the feed from the start again.

@@ -134,6 +134,7 @@ type feedRow struct {
 	LastSuccess instant
 	LastError   string
 	SkewNS      int64 `gorm:"column:skew_ns"`
+	SliceNS     int64 `gorm:"column:slice_ns"`
 	Covered     instant
 }
 

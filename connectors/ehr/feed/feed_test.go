@@ -122,6 +122,7 @@ type reader struct {
 	overlap     time.Duration
 	seen        map[string]bool
 	watermark   time.Time
+	slice       time.Duration
 	interrupted bool
 	whole       *callback.Span
 }
@@ -129,7 +130,7 @@ type reader struct {
 // read reads once and is cut off behind so many steps (-1: never). Of the step at which
 // it is cut off nothing is stored.
 func (r *reader) read(cutAt int) error {
-	q := callback.FeedQuery{Feed: callback.FeedAppointments, Interrupted: r.interrupted}
+	q := callback.FeedQuery{Feed: callback.FeedAppointments, Interrupted: r.interrupted, Slice: r.slice}
 	if !r.watermark.IsZero() {
 		q.Since = r.watermark.Add(-r.overlap)
 	}
@@ -222,6 +223,7 @@ func TestNothingIsMissed(t *testing.T) {
 					s.changes, s.pages = rapid.IntRange(0, c.changes).Draw(rt, "changes while it is read"), 0
 					s.failAt = rapid.IntRange(0, 6).Draw(rt, "page that fails")
 					cut := rapid.IntRange(-1, 6).Draw(rt, "cut off behind")
+					r.slice = time.Duration(rapid.IntRange(0, 9).Draw(rt, "slice")) * time.Second
 					if err := r.read(cut); err != nil && !errors.Is(err, errDown) {
 						rt.Fatal(err)
 					}
@@ -239,9 +241,9 @@ func TestNothingIsMissed(t *testing.T) {
 }
 
 // since is a search by time of change, to the second as servers compare it.
-func (s *system) since(_ context.Context, _ callback.FeedQuery, from time.Time) feed.Pages {
-	from = from.Truncate(time.Second)
-	return s.fetch(func(e entry) bool { return !e.At.Before(from) })
+func (s *system) since(_ context.Context, _ callback.FeedQuery, in callback.Span) feed.Pages {
+	from, until := in.From.Truncate(time.Second), in.Until.Truncate(time.Second).Add(time.Second)
+	return s.fetch(func(e entry) bool { return !e.At.Before(from) && (in.Until.IsZero() || e.At.Before(until)) })
 }
 
 // TestWatermarkGoesOn: after days of outage a read that is cut off again and again
@@ -262,6 +264,44 @@ func TestWatermarkGoesOn(t *testing.T) {
 		}
 		if missed := r.missed(s); len(missed) > 0 {
 			rt.Fatalf("after 100 reads of three pages %d of 100 are still missing", len(missed))
+		}
+	})
+}
+
+// TestWatermarkInSlices: an EHR that cannot answer for much time at once is read to the
+// end, by the length of slice that it manages.
+func TestWatermarkInSlices(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newSystem(rt, oldestFirst)
+		for i := range 500 {
+			s.held = append(s.held, entry{ID: i, Version: 1, At: monday.Add(time.Duration(i) * time.Minute)})
+		}
+		s.now = monday.Add(9 * time.Hour)
+		tooMuch := rapid.IntRange(20, 400).Draw(rt, "entries that are too many")
+		search := func(ctx context.Context, q callback.FeedQuery, in callback.Span) feed.Pages {
+			if n := len(slices.DeleteFunc(slices.Clone(s.held), func(e entry) bool {
+				return e.At.Before(in.From) || !in.Until.IsZero() && !e.At.Before(in.Until)
+			})); n > tooMuch {
+				return feed.Failed(errDown)
+			}
+			return s.since(ctx, q, in)
+		}
+		r := &reader{strategy: feed.Watermark{Fetch: search, Times: times}, overlap: 10 * time.Second, seen: map[string]bool{}, watermark: monday}
+		for reads := 0; ; reads++ {
+			before := r.watermark
+			err := r.read(-1)
+			if err == nil {
+				break
+			}
+			if reads > 60 {
+				rt.Fatalf("still %v with the watermark at %s and slices of %s", err, r.watermark, r.slice)
+			}
+			if r.watermark.Equal(before) { // as the scheduler does
+				r.slice = cmp.Or(r.slice, s.now.Sub(before)) / 2
+			}
+		}
+		if missed := r.missed(s); len(missed) > 0 {
+			rt.Fatalf("%d of 500 are missing", len(missed))
 		}
 	})
 }

@@ -17,52 +17,84 @@ import (
 // holds nothing but changes of one second, the EHR's paging is followed, and what was
 // read so is read twice: an entry that was skipped at an edge stands somewhere else by
 // then.
+//
+// An EHR that is far behind may never come to an end with a question that is answered by
+// all that happened since: it times out, and what has to be answered grows. Such a one is
+// asked for slices of time, each twice as long as the one before; see q.Slice.
 type Watermark struct {
-	// Fetch returns the pages of what changed at or after from, oldest change first.
-	// Where q.Since is zero they are those of the baseline, whatever from is.
-	Fetch func(ctx context.Context, q callback.FeedQuery, from time.Time) Pages
+	// Fetch returns the pages of what changed in a span, oldest change first; a span
+	// without an end goes on to the present. Where q.Since is zero they are those of the
+	// baseline, whatever the span is.
+	Fetch func(ctx context.Context, q callback.FeedQuery, in callback.Span) Pages
 	// Times returns when each entry of a page changed, in the order of the page. Nil: the
 	// EHR keeps no order.
 	Times func(body []byte) ([]time.Time, error)
 }
 
 // Read yields what changed at or after q.Since. Where the order shows, each page says
-// how far it reached.
+// how far it reached, and so does each slice.
 func (w Watermark) Read(ctx context.Context, q callback.FeedQuery) Pages {
 	return func(yield func(callback.FeedPage, error) bool) {
-		o := order{times: w.Times, last: q.Since.Truncate(time.Second), broken: w.Times == nil}
-		from, again := q.Since, true
-		var edge *time.Time // from when on the EHR's paging was followed
-		for again {
-			again = false
-			for page, err := range w.Fetch(ctx, q, from) {
-				reached := time.Time{}
-				if err == nil {
-					reached = o.reached(page.Body)
-				}
-				if edge == nil {
-					page.Reached = reached // else not before it was read twice
-				}
-				if !yield(page, err) || err != nil {
-					return
-				}
-				if again = page.More && reached.After(from); again {
-					from = reached
-					break
-				}
-				if page.More && edge == nil {
-					at := from
-					edge = &at
-				}
+		in := callback.Span{From: q.Since}
+		if q.Since.IsZero() || q.Slice <= 0 {
+			w.read(ctx, q, in, yield)
+			return
+		}
+		for slice := q.Slice; ; slice *= 2 {
+			in.Until = in.From.Add(slice)
+			now, goesOn := w.read(ctx, q, in, yield)
+			if !goesOn || !now.IsZero() && in.Until.After(now) || !yield(callback.FeedPage{Reached: in.Until, Date: now}, nil) {
+				return
+			}
+			in.From = in.Until
+			if now.IsZero() { // nobody knows where the present is
+				in.Until = time.Time{}
+				w.read(ctx, q, in, yield)
+				return
 			}
 		}
-		if o.broken && edge != nil {
-			edge = &q.Since
-		}
-		if edge != nil {
-			handOn(w.Fetch(ctx, q, *edge), yield)
+	}
+}
+
+// read yields what changed in a span. It returns the EHR's clock, and whether the reader
+// wants more and nothing failed.
+func (w Watermark) read(ctx context.Context, q callback.FeedQuery, in callback.Span, yield func(callback.FeedPage, error) bool) (now time.Time, goesOn bool) {
+	o := order{times: w.Times, last: in.From.Truncate(time.Second), broken: w.Times == nil}
+	rest, again := in, true
+	var edge *time.Time // from when on the EHR's paging was followed
+	for again {
+		again = false
+		for page, err := range w.Fetch(ctx, q, rest) {
+			reached := time.Time{}
+			if err == nil {
+				reached, now = o.reached(page.Body), page.Date
+			}
+			if edge == nil {
+				page.Reached = reached // else not before it was read twice
+			}
+			if !yield(page, err) || err != nil {
+				return now, false
+			}
+			if again = page.More && reached.After(rest.From); again {
+				rest.From = reached
+				break
+			}
+			if page.More && edge == nil {
+				at := rest.From
+				edge = &at
+			}
 		}
 	}
+	switch {
+	case edge == nil:
+		return now, true
+	case o.broken:
+		rest.From = in.From
+	default:
+		rest.From = *edge
+	}
+	_, goesOn = handOn(w.Fetch(ctx, q, rest), yield)
+	return now, goesOn
 }
 
 // order watches whether entries come oldest change first. Times are compared to the

@@ -355,6 +355,34 @@ func TestFeedsAskForWhatChanged(t *testing.T) {
 	}
 }
 
+// TestFeedsAskForSlices: each is twice as long as the one before, and the last reaches the
+// present by the EHR's clock.
+func TestFeedsAskForSlices(t *testing.T) {
+	var asked []string
+	c, _ := scripted(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, strings.Join(r.URL.Query()["_lastUpdated"], " "))
+		w.Header().Set("Date", "Mon, 23 Nov 2026 14:20:00 GMT")
+		write(w, 200, `{"resourceType":"Bundle","type":"searchset"}`)
+	})
+	var reached []string
+	q := callback.FeedQuery{Feed: callback.FeedAppointments, Since: time.Date(2026, 11, 23, 14, 0, 0, 0, time.UTC), Slice: 5 * time.Minute}
+	for page, err := range c.Changes(t.Context(), q) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page.Body == nil {
+			reached = append(reached, page.Reached.Format("15:04"))
+		}
+	}
+	if want := []string{"ge2026-11-23T14:00:00Z lt2026-11-23T14:05:01Z", "ge2026-11-23T14:05:00Z lt2026-11-23T14:15:01Z",
+		"ge2026-11-23T14:15:00Z lt2026-11-23T14:35:01Z"}; !slices.Equal(asked, want) {
+		t.Errorf("asked for\n%s, want\n%s", strings.Join(asked, "\n"), strings.Join(want, "\n"))
+	}
+	if want := []string{"14:05", "14:15"}; !slices.Equal(reached, want) {
+		t.Errorf("reached %v, want %v", reached, want)
+	}
+}
+
 // TestPHIStaysOutOfURLs: names, birth dates and numbers go in the body, unless the
 // operator says that the EHR cannot do that.
 func TestPHIStaysOutOfURLs(t *testing.T) {

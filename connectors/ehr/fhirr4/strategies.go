@@ -93,8 +93,8 @@ func (c *Connector) strategy(t callback.ResourceType) feed.Strategy {
 	case callback.FeedNewest:
 		return feed.Newest{Fetch: c.newestFirst, Times: times(t)}
 	default:
-		w := feed.Watermark{Times: times(t), Fetch: func(ctx context.Context, q callback.FeedQuery, from time.Time) feed.Pages {
-			return c.search(ctx, t, c.changed(t, q.Since.IsZero(), from))
+		w := feed.Watermark{Times: times(t), Fetch: func(ctx context.Context, q callback.FeedQuery, in callback.Span) feed.Pages {
+			return c.search(ctx, t, c.changed(t, q.Since.IsZero(), in))
 		}}
 		if a.Unordered {
 			w.Times = nil
@@ -116,7 +116,7 @@ func (c *Connector) search(ctx context.Context, t callback.ResourceType, params 
 }
 
 // changed are the parameters that ask for what has changed, oldest first.
-func (c *Connector) changed(t callback.ResourceType, baseline bool, from time.Time) url.Values {
+func (c *Connector) changed(t callback.ResourceType, baseline bool, in callback.Span) url.Values {
 	params := url.Values{"_sort": {"_lastUpdated"}}
 	switch ours := mapping.SystemTaskKind + "|" + mapping.KindCallback; {
 	case t == callback.TaskResource:
@@ -126,10 +126,13 @@ func (c *Connector) changed(t callback.ResourceType, baseline bool, from time.Ti
 	case baseline:
 		params.Set("date", "ge"+c.today(c.cfg.AppointmentHorizon))
 	}
-	if !from.IsZero() {
-		// To the second, rounded down: finer times are cut off by some servers, and
-		// reading something twice is harmless.
-		params.Set("_lastUpdated", "ge"+instant(from))
+	// To the second: finer times are cut off by some servers, and reading something
+	// twice is harmless.
+	if !in.From.IsZero() {
+		params.Set("_lastUpdated", "ge"+instant(in.From))
+	}
+	if !in.Until.IsZero() {
+		params.Add("_lastUpdated", "lt"+instant(in.Until.Add(time.Second)))
 	}
 	return params
 }
