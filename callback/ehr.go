@@ -193,7 +193,7 @@ type FeedState struct {
 	// Covered is where the window ended that was shown in full last: a visit beyond it may
 	// be old, though it was never seen. Zero: what was shown had no such end.
 	Covered time.Time
-	// Slice is how much of the time since the watermark is asked for at once, because the
+	// Slice is how much of the time behind the watermark is asked for at once, because the
 	// EHR did not manage more at the last reads. Zero: all of it.
 	Slice time.Duration
 	// Skew is how far the EHR's clock was ahead of ours at the last read, to the second;

@@ -3,6 +3,8 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +48,7 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 		return err
 	}
 	if err = r.run(ctx); err != nil {
-		r.state.LastError, r.state.Slice = fault.Describe(err), r.narrower(state, err)
+		r.state.LastError, r.state.Slice = fault.Describe(err), r.nextSlice(state, err)
 		return errors.Join(err, w.opts.Ledger.SaveFeedState(ctx, r.state))
 	}
 	r.reached(r.latest)
@@ -119,7 +121,10 @@ func (r *reading) fetch(ctx context.Context) error {
 	q := callback.FeedQuery{Feed: r.state.Feed, Interrupted: r.interrupted}
 	p := origin{baseline: r.state.LastSuccess.IsZero()}
 	if !r.state.Watermark.IsZero() {
-		q.Since, q.Slice = r.since(), r.state.Slice
+		q.Since = r.state.Watermark.Add(-r.overlap())
+		if r.state.Slice > 0 {
+			q.Slice = r.overlap() + r.state.Slice
+		}
 	}
 	if !p.baseline {
 		p.notBefore = r.state.LastSuccess.Add(-r.site.indexLag)
@@ -127,31 +132,45 @@ func (r *reading) fetch(ctx context.Context) error {
 	return r.read(ctx, q, p)
 }
 
-// since is from when on changes are asked for.
-func (r *reading) since() time.Time {
-	return r.state.Watermark.Add(-max(r.opts.Overlap, r.site.indexLag))
-}
+// overlap is how far behind the watermark a read begins.
+func (r *reading) overlap() time.Duration { return max(r.opts.Overlap, r.site.indexLag) }
 
-// leastSlice is the shortest time that is asked for at once.
+// leastSlice is the shortest time behind the watermark that is asked for at once.
 const leastSlice = 10 * time.Second
 
-// narrower is how much of the time since the watermark the next read asks for at once,
-// after one that failed: half as much, unless this one came further. An EHR that will not
-// be asked for a part is asked for all again.
-func (r *reading) narrower(before callback.FeedState, err error) time.Duration {
-	switch {
-	case r.state.Watermark.IsZero() || r.state.Watermark.After(before.Watermark):
-		return r.state.Slice
-	case r.state.Slice > 0 && fault.Is(err, fault.Permanent):
-		return 0
-	case fault.Is(err, fault.Unauthorized), fault.Is(err, fault.Throttled):
-		return r.state.Slice
-	}
+// nextSlice is how much of the time behind the watermark the next read asks for at once,
+// after one that failed: twice as much when this one came further, half as much when it
+// asked for too much, and as much as before when it did both. An EHR that will not be
+// asked for a part is asked for all again.
+func (r *reading) nextSlice(before callback.FeedState, err error) time.Duration {
 	slice := r.state.Slice
-	if slice == 0 {
-		slice = r.began.Add(r.state.Skew).Sub(r.since())
+	switch {
+	case r.state.Watermark.IsZero():
+		return 0
+	case r.state.Watermark.After(before.Watermark) && tooMuch(err):
+		return slice
+	case r.state.Watermark.After(before.Watermark):
+		return 2 * slice
+	case slice > 0 && fault.Is(err, fault.Permanent) && !tooMuch(err):
+		return 0
+	case !tooMuch(err):
+		return slice
+	case slice == 0:
+		slice = r.began.Add(r.state.Skew).Sub(r.state.Watermark)
 	}
 	return max(slice/2, leastSlice)
+}
+
+// tooMuch reports whether an EHR may have failed because of how much it was asked for: it
+// did not answer in time, or gave up.
+func tooMuch(err error) bool {
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return true
+	}
+	var f *fault.Error
+	return errors.As(err, &f) && slices.Contains([]int{http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity,
+		http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, f.Status)
 }
 
 // origin is what is known about where a page comes from.
