@@ -44,7 +44,11 @@ func TestCampaign(t *testing.T) {
 // play plays one campaign. dsn is that of the ledger, "" for SQLite.
 func play(t *testing.T, ehr peer, dsn string, unconditional bool) {
 	n, seed := campaignSize(t)
-	proxy, err := faultproxy.New(faultproxy.Config{Target: ehr.base, Seed: seed, Kinds: faultproxy.Seldom(30), Hold: 4 * time.Second, Lag: 1500 * time.Millisecond,
+	patience := 2 * time.Second
+	if n >= 1000 { // a peer under this load takes seconds to say what it can do, which is asked anew after each kill
+		patience = 6 * time.Second
+	}
+	proxy, err := faultproxy.New(faultproxy.Config{Target: ehr.base, Seed: seed, Kinds: faultproxy.Seldom(30), Hold: 2 * patience, Lag: 1500 * time.Millisecond,
 		Unconditional: unconditional})
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +62,7 @@ func play(t *testing.T, ehr peer, dsn string, unconditional bool) {
 	address := freeAddress(t)
 	d := newDaemon(t, front.URL+base.Path, dsn, settings{listen: address})
 	d.quiet = true
-	campaignSettings(t, d)
+	campaignSettings(t, d, patience)
 	d.start(t)
 
 	faults := &watched{Proxy: proxy, ended: make(chan struct{})}
@@ -109,8 +113,9 @@ func campaignSize(t *testing.T) (n int, seed uint64) {
 	return n, seed
 }
 
-// campaignSettings makes the daemon less patient with the EHR, and names more owners.
-func campaignSettings(t *testing.T, d *daemon) {
+// campaignSettings says how long the daemon waits for an answer of the EHR, and
+// names more owners.
+func campaignSettings(t *testing.T, d *daemon, patience time.Duration) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(d.dir, "ringback.yaml"))
 	if err != nil {
@@ -118,7 +123,7 @@ func campaignSettings(t *testing.T, d *daemon) {
 	}
 	const owners = "owners: {front-desk: Organization/front-desk}"
 	config := strings.Replace(string(raw), owners,
-		"timeout: 2s\n        owners: {front-desk: Organization/front-desk, billing: Organization/billing, nurse: Organization/nurse}", 1)
+		"timeout: "+patience.String()+"\n        owners: {front-desk: Organization/front-desk, billing: Organization/billing, nurse: Organization/nurse}", 1)
 	if config == string(raw) {
 		t.Fatalf("the configuration does not say %q", owners)
 	}
