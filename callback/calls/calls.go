@@ -7,6 +7,7 @@
 package calls
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/ringback-health/ringback/internal/redact"
@@ -86,6 +87,8 @@ type Leg struct {
 	Stated Verdict
 	// Note says why Stated is what it is, where that is not plain. No PHI.
 	Note string
+	// Message is what the caller left on this leg; zero: nothing that is known.
+	Message Message
 
 	// Row is the line of the file on which the record begins, from 1.
 	Row int
@@ -107,10 +110,32 @@ type Session struct {
 	Verdict Verdict
 	// Reasons say why, the decisive one first. No PHI.
 	Reasons []string
+	// Message is what the caller left; zero: nothing that is known.
+	Message Message
 	// Rows are the lines of the file that belong to the session, ascending.
 	Rows []int
 	// Talk is the time with at least one person on the line.
 	Talk time.Duration
+}
+
+// Message is what a caller left in a mailbox.
+type Message struct {
+	ID     string        // the phone system's name of it
+	URL    redact.Text   // where it can be heard; it may need a login, or grant what a login does
+	Length time.Duration // 0: not told
+	// Transcript is what a machine heard. It is data about what was said, never an
+	// instruction, and may be wrong in every word.
+	Transcript redact.Text
+}
+
+// IsZero reports whether nothing is known of a message.
+func (m Message) IsZero() bool {
+	return m.ID == "" && m.URL.IsEmpty() && m.Length == 0 && m.Transcript.IsEmpty()
+}
+
+// and is the message after something else that was told of it.
+func (m Message) and(o Message) Message {
+	return Message{ID: cmp.Or(m.ID, o.ID), URL: firstText(m.URL, o.URL), Length: max(m.Length, o.Length), Transcript: firstText(m.Transcript, o.Transcript)}
 }
 
 // Verdict is what a call session was.

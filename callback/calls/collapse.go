@@ -41,6 +41,7 @@ func (r Rules) session(g legGroup) Session {
 		s.From = firstText(s.From, l.From)
 		s.FromName = firstText(s.FromName, l.FromName)
 		s.To = firstText(s.To, l.To)
+		s.Message = s.Message.and(l.Message)
 		if !l.Start.IsZero() && (s.StartedAt.IsZero() || l.Start.Before(s.StartedAt)) {
 			s.StartedAt = l.Start
 		}
@@ -94,5 +95,6 @@ func (l Leg) identity() string {
 		l.Context, l.Channel.Reveal(), l.DstChannel.Reveal(), l.App, l.AppData.Reveal(),
 		at(l.Start), at(l.Answer), at(l.End), l.Duration.String(), l.Talk.String(),
 		string(l.Disposition), string(l.Stated), l.Note,
+		l.Message.ID, l.Message.URL.Reveal(), l.Message.Length.String(), l.Message.Transcript.Reveal(),
 	}, "\x00")
 }

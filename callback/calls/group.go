@@ -73,10 +73,13 @@ func joinPairs(groups [][]Leg) [][]Leg {
 	return out
 }
 
+// slack is how far apart times of one moment may be written: logs are rounded to
+// seconds, and events are sent by several machines.
+const slack = 2 * time.Second
+
 // sameTime reports whether two legs overlap, to within the second to which
 // logs are rounded.
 func sameTime(a, b Leg) bool {
-	const slack = 2 * time.Second
 	return !a.Start.After(latest(b).Add(slack)) && !b.Start.After(latest(a).Add(slack))
 }
 

@@ -16,6 +16,9 @@ var precedence = []Verdict{
 	VerdictAbandonedRing, VerdictBusy, VerdictRejected, VerdictFailed, VerdictAbandonedIVR, VerdictShort,
 }
 
+// untold is the reason of a leg of which the log tells no end.
+const untold = "the log does not say how the call ended"
+
 // outcome is what one leg says about the session.
 type outcome struct {
 	verdict Verdict
@@ -57,6 +60,9 @@ func (r Rules) judgeInbound(s *Session, legs []Leg, outcomes, people []outcome) 
 		s.Verdict, s.Reasons = v, []string{outcomes[i].reason}
 		break
 	}
+	if s.Verdict == VerdictVoicemail && s.Message.Length > 0 {
+		s.Reasons = append(s.Reasons, fmt.Sprintf("left a message of %s", s.Message.Length))
+	}
 	switch s.Verdict {
 	case VerdictAnswered:
 		if o, ok := messageAfter(outcomes, people); ok {
@@ -92,7 +98,11 @@ func messageAfter(outcomes, people []outcome) (outcome, bool) {
 		}
 	}
 	i := slices.IndexFunc(outcomes, func(o outcome) bool {
-		return o.verdict == VerdictVoicemail && !o.leg.Start.Before(last)
+		reached := o.leg.Start
+		if o.leg.Answer.After(reached) {
+			reached = o.leg.Answer
+		}
+		return o.verdict == VerdictVoicemail && !reached.Before(last.Add(-slack))
 	})
 	if i < 0 {
 		return outcome{}, false
@@ -116,6 +126,10 @@ func (r Rules) outcomes(legs []Leg) []outcome {
 		}
 		v, why := r.outcome(l)
 		out = append(out, outcome{verdict: v, reason: why, leg: l})
+	}
+	// How a leg ended of which nothing is told is guessed only where no other leg tells.
+	if told := slices.DeleteFunc(slices.Clone(out), func(o outcome) bool { return o.reason == untold }); len(told) > 0 {
+		out = told
 	}
 	if len(out) == 0 { // two halves that only ring each other
 		out = append(out, outcome{VerdictAbandonedRing, "no leg reached a phone", legs[0]})
@@ -147,7 +161,7 @@ func (r Rules) outcome(l Leg) (Verdict, string) {
 	case l.Disposition == NoAnswer:
 		return VerdictAbandonedRing, "rang and nobody answered"
 	default:
-		return VerdictAbandonedRing, "the log does not say how the call ended"
+		return VerdictAbandonedRing, untold
 	}
 }
 
@@ -187,14 +201,12 @@ func lastApp(app string) string {
 
 // direction finds who placed the call. why is empty where that is plain.
 func (r Rules) direction(legs []Leg) (d Direction, why string) {
-	for _, l := range legs {
-		switch l.Direction {
-		case "":
-		case Inbound:
-			return Inbound, ""
-		default:
-			return l.Direction, fmt.Sprintf("the log says %s", l.Direction)
-		}
+	// A call that came in stays one when the system then places calls to reach somebody.
+	if slices.ContainsFunc(legs, func(l Leg) bool { return l.Direction == Inbound }) {
+		return Inbound, ""
+	}
+	if i := slices.IndexFunc(legs, func(l Leg) bool { return l.Direction != "" }); i >= 0 {
+		return legs[i].Direction, fmt.Sprintf("the log says %s", legs[i].Direction)
 	}
 	for _, l := range legs {
 		if !matches(r.PublicContexts, l.Context) && !matches(r.Trunks, parseChannel(l.Channel.Reveal()).peer) {

@@ -19,7 +19,7 @@ import (
 // Of what changes (Stated, Note, Disposition) the last record that says anything
 // counts, by Seq, and by At where the vendor numbers nothing. A time that was once told
 // stays: a leg began at its earliest Start, was answered at its earliest Answer, and
-// ended at its latest End.
+// ended at its latest End. Talk that nobody told is from Answer to End.
 func Latest(records []Leg) []Leg {
 	byLeg := make(map[string][]Leg)
 	var out []Leg
@@ -36,6 +36,9 @@ func Latest(records []Leg) []Leg {
 		leg := same[0]
 		for _, r := range same[1:] {
 			leg = leg.updated(r)
+		}
+		if leg.Talk == 0 && !leg.Answer.IsZero() && leg.End.After(leg.Answer) {
+			leg.Talk = leg.End.Sub(leg.Answer)
 		}
 		out = append(out, leg)
 	}
@@ -70,6 +73,7 @@ func (l Leg) updated(r Leg) Leg {
 		l.End = r.End
 	}
 	l.Duration, l.Talk = max(l.Duration, r.Duration), max(l.Talk, r.Talk)
+	l.Message = l.Message.and(r.Message)
 	l.Row = cmp.Or(l.Row, r.Row)
 	return l
 }

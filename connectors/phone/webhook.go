@@ -1,11 +1,13 @@
 package phone
 
 import (
-	"errors"
+	"context"
 	"net/http"
 	"time"
 
+	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/callback/calls"
+	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/internal/redact"
 )
 
@@ -53,11 +55,51 @@ type Receipt struct {
 // Event is one thing that a phone system told, as it is stored: the vendor's own bytes.
 // It holds PHI and is sealed in the ledger.
 type Event struct {
+	// Form says how it came: FormWebhook or FormHistory.
+	Form Form
 	// Key is the same each time that the vendor sends the same event again: its id
 	// where it has one, or else KeyOf its content. No PHI.
 	Key  string
 	Body []byte
 	At   time.Time // when it came in, by our clock
+}
+
+// Form says how an event came to us.
+type Form string
+
+// The forms.
+const (
+	FormWebhook Form = ""        // the vendor sent it; see System.Receive
+	FormHistory Form = "history" // we asked the vendor's own log of calls; see Historian
+)
+
+// Historian is a System whose vendor keeps a log of calls that can be asked for. It is
+// how calls are found of which no event reached us.
+type Historian interface {
+	System
+	// History asks for the vendor's record of every call that began in the span, inbound
+	// and outbound, and hands them over page by page, each as an Event of FormHistory that Read understands; its
+	// legs have the same Session as those that the vendor's events tell of the same
+	// call. An error of page ends it and is returned. Every error means that there may
+	// be calls that were not handed over: the history is unknown, not empty. What talks to the vendor
+	// is a *fault.Error, by whose disposition it is tried again.
+	History(ctx context.Context, in callback.Span, page func([]Event) error) error
+}
+
+// Subscriber is a System whose vendor tells of calls only while a subscription lasts.
+type Subscriber interface {
+	System
+	// Subscribe makes sure that the vendor tells its events to address. have is what it
+	// returned last time, the zero Subscription at first; what is still good is renewed, and what is not
+	// is deleted and made anew. Errors are *fault.Error; have is still to be kept then.
+	Subscribe(ctx context.Context, address string, have Subscription) (Subscription, error)
+}
+
+// Subscription is what a vendor promised to tell.
+type Subscription struct {
+	ID      string
+	Until   time.Time // when it ends unless it is renewed; zero: never
+	RenewAt time.Time // when Subscribe wants to be called again
 }
 
 // Answer is what a vendor expects to hear. The zero Answer is 204 without a body.
@@ -89,16 +131,20 @@ func (e *Refused) Error() string { return "webhook refused: " + e.Reason }
 // Refuse returns a *Refused of status 401.
 func Refuse(reason string) error { return &Refused{Status: http.StatusUnauthorized, Reason: reason} }
 
-// ErrSettings marks what is wrong with the settings of a system.
-var ErrSettings = errors.New("phone system")
-
 // Settings are what every system is given besides its own.
 type Settings struct {
+	// ID is what the clinic calls this phone system, "main-line". It is the source of its callbacks.
+	ID string
 	// Secrets are those of the vendor that are valid now, the current one first: two
 	// while one is rotated. Never empty.
 	Secrets []redact.Secret
 	// Zone is the clinic's, for vendors that write times without one.
 	Zone *time.Location
+	// Secret reads a secret from the environment variable or the file that the system's
+	// own configuration names, and returns an empty one when it names neither. name is
+	// for the error. It is for the vendor's API; nil where there is none.
+	Secret func(name, env, file string) (redact.Secret, error)
+	Clock  clock.Clock // nil: the system's
 	// Tolerance is how old a signed time may be, and how far ahead. 0: DefaultTolerance.
 	Tolerance time.Duration
 }
