@@ -88,6 +88,7 @@ type Ledger interface {
 	Deliveries
 	Connections
 	Observations
+	Phones
 	// Ping reports whether the ledger can be read and written.
 	Ping(ctx context.Context) error
 }

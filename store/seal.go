@@ -111,6 +111,7 @@ const (
 	hashedContent     = "arrivals.content"
 	hashedPatient     = "callbacks.patient_chart"
 	hashedAppointment = "appointments.patient"
+	hashedNumber      = "calls.number"
 )
 
 // hashSize is enough for 2^48 values per column.

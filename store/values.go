@@ -59,6 +59,15 @@ func plain(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
+// plainAll is plain of each.
+func plainAll(texts []string) []string {
+	var all []string
+	for _, t := range texts {
+		all = append(all, plain(t))
+	}
+	return all
+}
+
 // sealed is a sealed value or a keyed hash; nothing is NULL. The SQLite driver
 // would store an empty []byte as an empty value, which is not nothing.
 type sealed []byte

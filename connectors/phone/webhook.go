@@ -52,25 +52,19 @@ type Receipt struct {
 	Answer Answer
 }
 
-// Event is one thing that a phone system told, as it is stored: the vendor's own bytes.
-// It holds PHI and is sealed in the ledger.
-type Event struct {
-	// Form says how it came: FormWebhook or FormHistory.
-	Form Form
-	// Key is the same each time that the vendor sends the same event again: its id
-	// where it has one, or else KeyOf its content. No PHI.
-	Key  string
-	Body []byte
-	At   time.Time // when it came in, by our clock
-}
+// What systems tell is in the domain's words, so that whoever keeps and judges it needs
+// to know no connector.
+type (
+	Event        = calls.Event
+	Form         = calls.Form
+	Report       = calls.Report
+	Subscription = calls.Subscription
+)
 
-// Form says how an event came to us.
-type Form string
-
-// The forms.
+// The forms of events.
 const (
-	FormWebhook Form = ""        // the vendor sent it; see System.Receive
-	FormHistory Form = "history" // we asked the vendor's own log of calls; see Historian
+	FormWebhook = calls.FormWebhook
+	FormHistory = calls.FormHistory
 )
 
 // Historian is a System whose vendor keeps a log of calls that can be asked for. It is
@@ -95,26 +89,11 @@ type Subscriber interface {
 	Subscribe(ctx context.Context, address string, have Subscription) (Subscription, error)
 }
 
-// Subscription is what a vendor promised to tell.
-type Subscription struct {
-	ID      string
-	Until   time.Time // when it ends unless it is renewed; zero: never
-	RenewAt time.Time // when Subscribe wants to be called again
-}
-
 // Answer is what a vendor expects to hear. The zero Answer is 204 without a body.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
-}
-
-// Report is what one event tells.
-type Report struct {
-	// Legs are records of call legs, each as of its At; see calls.Latest.
-	Legs []calls.Leg
-	// Skip says why the event tells nothing of a call, "" when it does. No PHI.
-	Skip string
 }
 
 // Refused is a request that is not taken for the vendor's. Reason is for the log and
