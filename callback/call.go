@@ -130,7 +130,6 @@ type PhoneState struct {
 	Reconciled  time.Time
 	LastAttempt time.Time
 	LastError   string // of the last attempt, "" when it went well. No PHI.
-	Found       int    // calls that only the vendor's log told of, ever
 	// Subscription is what the vendor promised to tell; zero where it needs none.
 	Subscription calls.Subscription
 }

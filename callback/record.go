@@ -287,6 +287,15 @@ func (r *Record) adopt(req Request) {
 	}
 }
 
+// Heard sets what the caller said, where nothing was known of that.
+func (r *Record) Heard(text redact.Text, by Actor, at time.Time) {
+	if text.IsEmpty() || !r.Text.IsEmpty() {
+		return
+	}
+	r.Text = text
+	r.stay(Event{Kind: EventNoted, At: at, By: by, Detail: "what was said on the message, as a machine heard it", Note: text}, true)
+}
+
 // Prioritise sets the priority.
 func (r *Record) Prioritise(p Priority, by Actor, at time.Time) error {
 	if !p.Valid() {

@@ -258,13 +258,13 @@ func (s *Store) PhoneState(ctx context.Context, clinic callback.ClinicID, phone 
 		return callback.PhoneState{}, s.fail("read the state of a phone system", err)
 	}
 	return callback.PhoneState{Clinic: clinic, Phone: phone, Reconciled: r.Reconciled.Time(), LastAttempt: r.LastAttempt.Time(), LastError: r.LastError,
-		Found: r.Found, Subscription: calls.Subscription{ID: r.SubscriptionID, Until: r.SubscribedTill.Time(), RenewAt: r.RenewAt.Time()}}, nil
+		Subscription: calls.Subscription{ID: r.SubscriptionID, Until: r.SubscribedTill.Time(), RenewAt: r.RenewAt.Time()}}, nil
 }
 
 // SavePhoneState stores how a phone system stands.
 func (s *Store) SavePhoneState(ctx context.Context, p callback.PhoneState) error {
 	row := phoneRow{Clinic: p.Clinic, Phone: p.Phone, Reconciled: instant(p.Reconciled), LastAttempt: instant(p.LastAttempt),
-		LastError: plain(p.LastError), Found: p.Found,
+		LastError:      plain(p.LastError),
 		SubscriptionID: plain(p.Subscription.ID), SubscribedTill: instant(p.Subscription.Until), RenewAt: instant(p.Subscription.RenewAt)}
 	return s.write(ctx, "store the state of a phone system", func(tx *gorm.DB) error {
 		return tx.Clauses(clause.OnConflict{Columns: columns("clinic", "phone"), UpdateAll: true}).Create(&row).Error

@@ -152,7 +152,6 @@ type phoneRow struct {
 	Reconciled     instant
 	LastAttempt    instant
 	LastError      string
-	Found          int
 	SubscriptionID string
 	SubscribedTill instant
 	RenewAt        instant

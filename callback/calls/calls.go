@@ -188,10 +188,20 @@ func (v Verdict) NeedsCallback() bool {
 	}
 }
 
+// SaysNothing reports whether a caller of this verdict asked for nothing but to be
+// spoken with: no message was left, and no callback asked for. One who was spoken with
+// later has what was wanted.
+func (v Verdict) SaysNothing() bool {
+	return v.NeedsCallback() && v != VerdictVoicemail && v != VerdictCallbackRequested
+}
+
 // Inbound reports whether a session of this verdict came from the public network.
 func (v Verdict) Inbound() bool {
 	return v != "" && v != VerdictOutbound && v != VerdictInternal
 }
+
+// Call names the call that the leg is part of, "" where the log does not.
+func (l Leg) Call() string { return cmp.Or(l.Session, l.ID) }
 
 // end is when the leg ended, zero when the log does not say.
 func (l Leg) end() time.Time {

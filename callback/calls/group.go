@@ -18,7 +18,7 @@ func group(legs []Leg) []legGroup {
 	named := make(map[string][]Leg)
 	var loose []Leg
 	for _, l := range legs {
-		if key := cmp.Or(l.Session, l.ID); key != "" {
+		if key := l.Call(); key != "" {
 			named[key] = append(named[key], l)
 		} else {
 			loose = append(loose, l)
@@ -150,7 +150,7 @@ func name(groups [][]Leg) []legGroup {
 	var rest []unnamed
 	for i, g := range groups {
 		root := slices.MinFunc(g, func(a, b Leg) int { return compareLegs("", a, b) })
-		id := cmp.Or(root.Session, root.ID)
+		id := root.Call()
 		if id == "" {
 			rest = append(rest, unnamed{i, root})
 		}

@@ -48,6 +48,20 @@ func Latest(records []Leg) []Leg {
 	return slices.CompactFunc(out, func(a, b Leg) bool { return a.ID == "" && b.ID == "" && a.identity() == b.identity() })
 }
 
+// Over reports whether a call has ended, as far as its legs tell: the caller's own leg,
+// which is named as the call is, or else all of them. Legs are as Latest returns them.
+func Over(legs []Leg) bool {
+	all := len(legs) > 0
+	for _, l := range legs {
+		ended := !l.end().IsZero()
+		if l.ID == l.Session && l.ID != "" {
+			return ended
+		}
+		all = all && ended
+	}
+	return all
+}
+
 // compareRecords orders records of one leg by when they were true.
 func compareRecords(a, b Leg) int {
 	return cmp.Or(cmp.Compare(a.Seq, b.Seq), a.At.Compare(b.At), strings.Compare(a.identity(), b.identity()))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
+	"github.com/ringback-health/ringback/internal/redact"
 )
 
 // automation is who triages and assigns.
@@ -42,6 +43,35 @@ func (r Rules) Intake(req callback.Request, candidates []callback.Record, now ti
 		return callback.Intake{}, err
 	}
 	return callback.Intake{New: &rec}, nil
+}
+
+// Transcribed adds to a callback what was said on its caller's message, once that is
+// known. It can raise the priority and bring the target forward, never the other way, and
+// finds the category only where there is none. A text that is there already stays.
+func (r Rules) Transcribed(rec *callback.Record, text redact.Text, now time.Time) error {
+	if text.IsEmpty() || !rec.Text.IsEmpty() {
+		return nil
+	}
+	rec.Heard(text, automation, now)
+	if !rec.Status.Open() {
+		return nil
+	}
+	req := callback.Request{Category: rec.Category, Text: text, NewPatient: rec.NewPatient, ReceivedAt: rec.ReceivedAt}
+	if rec.Category == callback.Other {
+		req.Category = ""
+	}
+	t := r.Triage(req)
+	p := rec.Priority
+	if t.Priority.Above(p) {
+		p = t.Priority
+	}
+	if err := rec.Triage(t.Category, p, earlier(rec.DueAt, t.DueAt), t.Why, automation, now); err != nil {
+		return fmt.Errorf("triage what was said: %w", err)
+	}
+	if t.Category == req.Category || slices.ContainsFunc(rec.Timeline, func(e callback.Event) bool { return e.By.Human() }) {
+		return nil // who has it keeps it
+	}
+	return rec.Assign(t.Owner, automation, now)
 }
 
 // fresh makes a callback of its own: captured, triaged and with an owner.

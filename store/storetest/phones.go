@@ -269,7 +269,7 @@ func phoneStates(t *testing.T, l Ledger) {
 	got, err := l.PhoneState(ctx, here, line)
 	must(t, err)
 	same(t, "never asked", got, callback.PhoneState{Clinic: here, Phone: line})
-	full := callback.PhoneState{Clinic: here, Phone: line, Reconciled: noon, LastAttempt: noon.Add(time.Minute), LastError: "it did not answer", Found: 3,
+	full := callback.PhoneState{Clinic: here, Phone: line, Reconciled: noon, LastAttempt: noon.Add(time.Minute), LastError: "it did not answer",
 		Subscription: calls.Subscription{ID: "sub", Until: noon.Add(time.Hour), RenewAt: noon.Add(30 * time.Minute)}}
 	must(t, l.SavePhoneState(ctx, full))
 	full.LastError = ""

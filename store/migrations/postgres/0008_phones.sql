@@ -72,7 +72,6 @@ CREATE TABLE phones (
   reconciled      TIMESTAMPTZ,
   last_attempt    TIMESTAMPTZ,
   last_error      TEXT NOT NULL,
-  found           BIGINT NOT NULL CHECK (found >= 0),
   subscription_id TEXT NOT NULL,
   subscribed_till TIMESTAMPTZ,
   renew_at        TIMESTAMPTZ,

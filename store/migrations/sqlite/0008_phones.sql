@@ -72,7 +72,6 @@ CREATE TABLE phones (
   reconciled      TEXT,
   last_attempt    TEXT,
   last_error      TEXT NOT NULL,
-  found           INTEGER NOT NULL CHECK (found >= 0),
   subscription_id TEXT NOT NULL,
   subscribed_till TEXT,
   renew_at        TEXT,
