@@ -47,6 +47,8 @@ type Options struct {
 	JWKS func() ([]byte, error)
 	// Notifiers are the EHRs that tell of changes.
 	Notifiers map[callback.EHRID]Notifier
+	// Phones are the phone systems that tell of calls.
+	Phones []PhoneHook
 	// Pushes says for the metrics how it stands with what EHRs tell.
 	Pushes func() []PushGauge
 	// Registry gets the server's metrics and is what /metrics shows. By default
@@ -115,6 +117,9 @@ func New(o Options) (*Server, error) {
 	s.registerHealth()
 	s.registerJWKS(o.JWKS)
 	if err := s.registerNotifications(o.Notifiers, o.Pushes); err != nil {
+		return nil, err
+	}
+	if err := s.registerPhones(o.Phones); err != nil {
 		return nil, err
 	}
 	if err := s.registerPages(); err != nil {
