@@ -28,7 +28,8 @@ type PhoneHook struct {
 	Phone  callback.PhoneID
 	// Receive checks a request, as connectors/phone.System promises. The error is a
 	// *PhoneRefused.
-	Receive func(method string, header http.Header, body []byte, at time.Time) (PhoneReceipt, error)
+	// The query is as it came, without its question mark.
+	Receive func(method, query string, header http.Header, body []byte, at time.Time) (PhoneReceipt, error)
 	// Allow says whether a client may send now; nil: always. It is for forms, which
 	// anybody can send.
 	Allow func(client string, at time.Time) bool
@@ -111,7 +112,7 @@ func (s *Server) hear(w http.ResponseWriter, r *http.Request, h PhoneHook, store
 		refuse(http.StatusBadRequest, "the body ended before it was complete")
 		return
 	}
-	receipt, err := h.Receive(r.Method, r.Header, body, at)
+	receipt, err := h.Receive(r.Method, r.URL.RawQuery, r.Header, body, at)
 	if err != nil {
 		var refused *PhoneRefused
 		if !errors.As(err, &refused) {

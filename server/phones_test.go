@@ -48,7 +48,7 @@ func phoned(t *testing.T, allow func(string, time.Time) bool) (*rig, *slowLedger
 		l.Store = o.Ledger.(*store.Store)
 		o.Ledger = l
 		o.Phones = []server.PhoneHook{{Clinic: "main-street", Phone: "main-line", Heard: func() { heard.Add(1) }, Allow: allow,
-			Receive: func(method string, h http.Header, body []byte, at time.Time) (server.PhoneReceipt, error) {
+			Receive: func(method, _ string, h http.Header, body []byte, at time.Time) (server.PhoneReceipt, error) {
 				switch {
 				case method != http.MethodPost:
 					return server.PhoneReceipt{}, &server.PhoneRefused{Status: http.StatusMethodNotAllowed, Reason: "set it to POST"}

@@ -28,10 +28,11 @@ import (
 	"github.com/ringback-health/ringback/store"
 )
 
-// ehrKinds and logFormats are what this build knows.
+// ehrKinds, phoneSystems and logFormats are what this build knows.
 var (
-	ehrKinds   = ehr.NewRegistry(fhirr4.Kind())
-	logFormats = mustRegister(phone.NewRegistry(asterisk.Format{}, calllog.Format{}))
+	ehrKinds     = ehr.NewRegistry(fhirr4.Kind())
+	phoneSystems = phone.NewSystems()
+	logFormats   = mustRegister(phone.NewRegistry(asterisk.Format{}, calllog.Format{}))
 )
 
 func mustRegister(r phone.Registry, err error) phone.Registry {
@@ -155,13 +156,16 @@ const defaultPoll = "@every 1m"
 
 // app is the daemon, put together.
 type app struct {
-	ledger    *store.Store
-	desk      *intake.Desk
-	scheduler *scheduler.Scheduler
-	server    *server.Server
-	ehrs      map[callback.EHRID]ehr.Connector
-	clinics   []config.Clinic
-	log       *slog.Logger
+	ledger      *store.Store
+	desk        *intake.Desk
+	scheduler   *scheduler.Scheduler
+	server      *server.Server
+	ehrs        map[callback.EHRID]ehr.Connector
+	phones      []phoneLine
+	switchboard *scheduler.Switchboard
+	reconciler  *scheduler.Reconciler
+	clinics     []config.Clinic
+	log         *slog.Logger
 }
 
 // pace is how fast the daemon looks; zero values take the scheduler's defaults.
@@ -193,6 +197,12 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_
 	if a.desk, err = newDesk(cfg, a.ledger, a.scheduler.Wake); err != nil {
 		return nil, err
 	}
+	if a.phones, err = newPhoneLines(cfg); err != nil {
+		return nil, err
+	}
+	if err := a.newSwitchboard(cfg); err != nil {
+		return nil, err
+	}
 	published := publishedKeys(cfg)
 	if published != nil {
 		if _, err := published(); err != nil { // better now than when the first EHR refuses us
@@ -205,7 +215,7 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (_
 	}
 	a.server, err = server.New(server.Options{Ledger: a.ledger, Tokens: a.ledger, Take: a.desk.Take, Wake: a.scheduler.Wake,
 		Clock: clock.System{}, Logger: log, Ready: a.checks(cfg), Version: buildVersion(), OpenOnLoopback: true,
-		Zone: zones(cfg), JWKS: published, EHRCounts: counts, Notifiers: notifiers, Pushes: a.pushes})
+		Zone: zones(cfg), JWKS: published, EHRCounts: counts, Notifiers: notifiers, Pushes: a.pushes, Phones: a.hooks(cfg)})
 	return a, err
 }
 

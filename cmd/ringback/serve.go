@@ -76,6 +76,8 @@ func (a *app) run(ctx context.Context, l net.Listener) error {
 	if err := a.scheduler.Start(ctx); err != nil {
 		return errors.Join(err, l.Close(), a.stop(ctx), a.close())
 	}
+	a.switchboard.Start(ctx)
+	a.reconciler.Start(ctx)
 	err := a.server.Serve(ctx, l)
 	a.log.Info("stopping")
 	switch {
@@ -95,5 +97,7 @@ func (a *app) run(ctx context.Context, l net.Listener) error {
 func (a *app) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
+	a.reconciler.Stop()
+	a.switchboard.Stop()
 	return a.scheduler.Stop(ctx)
 }

@@ -28,7 +28,7 @@ import (
 type Config struct {
 	// Listen is where the HTTP server listens, "host:port".
 	Listen string `yaml:"listen"`
-	// PublicURL is where EHRs reach this installation, for those that tell of changes.
+	// PublicURL is where EHRs and phone systems reach this installation, for those that tell of changes and calls.
 	PublicURL string `yaml:"public_url"`
 	// Database is "sqlite:PATH" or a postgres:// address. An address with a
 	// password belongs into database_env or database_file.
@@ -74,6 +74,7 @@ type Clinic struct {
 	Hours  map[string][]string `yaml:"hours"`  // mon: ["08:00-12:00", "13:00-17:00"]
 	Closed []string            `yaml:"closed"` // days: 2026-12-25
 	EHR    *EHR                `yaml:"ehr"`    // none: callbacks stay in Ringback's own list
+	Phones []Phone             `yaml:"phones"` // that tell of their calls by themselves
 }
 
 // EHR is a clinic's connection to its EHR.
@@ -195,6 +196,9 @@ func (c Config) Validate() error {
 			bad("%s: region %q is not known; write the country's two letters, as US", at, cl.Region)
 		}
 		if _, err := cl.Calendar(); err != nil {
+			bad("%s: %w", at, err)
+		}
+		if err := validatePhones(cl.Phones, c.PublicURL); err != nil {
 			bad("%s: %w", at, err)
 		}
 		if e := cl.EHR; e != nil {

@@ -27,12 +27,7 @@ func decodeStrict(raw []byte, v any) error {
 // DecodeSettings returns a function that decodes a connector's settings strictly;
 // no settings leave the value as it is.
 func (e EHR) DecodeSettings() func(into any) error {
-	return func(into any) error {
-		if e.Settings == nil {
-			return nil
-		}
-		return explain(yaml.NodeToValue(e.Settings, into, yaml.Strict()), into)
-	}
+	return decoder(e.Settings)
 }
 
 // explain says what is wrong with a line and names the nearest known key. The
