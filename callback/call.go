@@ -49,9 +49,11 @@ type Call struct {
 	// withheld, cannot be dialled, or both ends are the clinic's.
 	Number redact.Text
 	// Callback is what the call was taken into, "" for none; Why then says the reason
-	// in words that hold no PHI.
-	Callback ID
-	Why      string
+	// in words that hold no PHI. Disposition says whether it made the callback or was
+	// merged into it, "" where it was taken for none.
+	Callback    ID
+	Disposition Disposition
+	Why         string
 	// SettledBy is the session of the later call in which this missed caller was
 	// spoken with, "" for none; SettledHow is that call's verdict.
 	SettledBy  string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
@@ -17,6 +18,34 @@ import (
 
 // tryAgainAfter is when a call is judged again that could not be taken.
 const tryAgainAfter = 5 * time.Minute
+
+// Take takes a call that a log tells of in full: it does what follows from it as if its
+// events had been told, and returns what became of it. known says that it had been taken
+// before and that nothing has changed.
+func (b *Switchboard) Take(ctx context.Context, phone callback.PhoneID, s calls.Session) (c callback.Call, known bool, err error) {
+	i := slices.IndexFunc(b.o.Phones, func(p Phone) bool { return p.ID == phone })
+	if i < 0 {
+		return c, false, fmt.Errorf("the switchboard has no phone system %q", phone)
+	}
+	p, now := b.o.Phones[i], b.o.Clock.Now()
+	c, err = b.o.Ledger.Call(ctx, callback.CallKey{Clinic: p.Clinic, Phone: p.ID, Session: s.ID})
+	switch {
+	case errors.Is(err, callback.ErrNotFound):
+		c = callback.Call{Clinic: p.Clinic, Phone: p.ID, Form: calls.FormHistory, LastAt: now}
+	case err != nil:
+		return c, false, err
+	case c.Verdict == s.Verdict && c.SettlesAt.IsZero():
+		return c, true, nil
+	}
+	before := c.Verdict
+	s.Rows = nil
+	c.Session, c.SettlesAt, c.JudgedAt, c.Number = s, time.Time{}, now, b.outside(p, s)
+	if err := b.follow(ctx, p, &c, before, now); err != nil {
+		return c, false, err
+	}
+	c, err = b.o.Ledger.SaveCall(ctx, c)
+	return c, false, err
+}
 
 // judge says what a call was by all that was told of it, and does what follows from
 // that. It may be done again at any point: everything that it does is done once.
@@ -132,14 +161,14 @@ func (b *Switchboard) missed(ctx context.Context, p Phone, c *callback.Call, now
 	if c.Callback != "" {
 		return b.heardMore(ctx, p, *c, now)
 	}
-	spoken, err := b.spokenSince(ctx, p, *c, now)
+	since, err := b.talkSince(ctx, *c)
 	if err != nil {
 		return err
 	}
-	if spoken.ID != "" {
-		c.SettledBy, c.SettledHow = spoken.ID, spoken.Verdict
+	if i := slices.IndexFunc(since, func(l callback.Call) bool { return l.Spoken(p.SpokenAfter) }); i >= 0 {
+		c.SettledBy, c.SettledHow = since[i].ID, since[i].Verdict
 		if c.Verdict.SaysNothing() {
-			c.Why = fmt.Sprintf("self-resolved: %s (call %s)", settledHow(spoken.Verdict), spoken.ID)
+			c.Why = fmt.Sprintf("self-resolved: %s (call %s)", settledHow(c.SettledHow), c.SettledBy)
 			return nil
 		}
 	}
@@ -147,12 +176,14 @@ func (b *Switchboard) missed(ctx context.Context, p Phone, c *callback.Call, now
 	if err != nil {
 		return err
 	}
-	c.Callback, c.Why = taken.Callback.ID, taken.Reason
+	c.Callback, c.Disposition, c.Why = taken.Callback.ID, taken.Disposition, taken.Reason
 	b.o.Changed()
-	if spoken.ID == "" || taken.Disposition == callback.Ignored {
-		return nil
+	for _, l := range since {
+		if err := b.tell(ctx, p, l, now); err != nil {
+			return err
+		}
 	}
-	return b.tell(ctx, p, spoken, now)
+	return nil
 }
 
 func settledHow(v calls.Verdict) string {
@@ -166,7 +197,7 @@ func settledHow(v calls.Verdict) string {
 // text for a person.
 func (b *Switchboard) submission(p Phone, c callback.Call) intake.Submission {
 	s := intake.Submission{Source: string(p.ID), SourceID: c.ID, Clinic: string(p.Clinic), ReceivedAt: c.StartedAt,
-		Name: c.FromName, Phone: c.Number, Text: c.Message.Transcript, Raw: fmt.Appendf(nil, "call %s of %s: %s", c.ID, p.ID, c.Verdict)}
+		Name: c.FromName, Phone: c.Number, Text: c.Message.Transcript, Raw: rawSession(c.Session)}
 	switch _, err := numbers.Parse(c.From.Reveal(), p.Region); {
 	case err == nil:
 	case errors.Is(err, numbers.ErrWithheld):
@@ -177,21 +208,27 @@ func (b *Switchboard) submission(p Phone, c callback.Call) intake.Submission {
 	return s
 }
 
-// spokenSince finds the first later call in which somebody talked with the caller.
-func (b *Switchboard) spokenSince(ctx context.Context, p Phone, c callback.Call, now time.Time) (callback.Call, error) {
+// rawSession is what is stored of a call as it came. A vendor's own words stand in its events.
+func rawSession(s calls.Session) []byte {
+	return fmt.Appendf(nil, "session=%s\nfrom=%s\nname=%s\nto=%s\nstarted=%s\nverdict=%s\nreasons=%s\n", s.ID,
+		s.From.Reveal(), s.FromName.Reveal(), s.To.Reveal(), s.StartedAt.UTC().Format(time.RFC3339), s.Verdict, strings.Join(s.Reasons, "; "))
+}
+
+// talkSince returns the later calls that were answered, and those of the clinic to the
+// caller, oldest first: a missed call may become known after them.
+func (b *Switchboard) talkSince(ctx context.Context, c callback.Call) ([]callback.Call, error) {
 	if c.Number.IsEmpty() {
-		return callback.Call{}, nil
+		return nil, nil
 	}
 	later, err := b.callsWith(ctx, c, callback.Span{From: c.StartedAt, Until: c.StartedAt.Add(windowOfCalls)})
 	if err != nil {
-		return callback.Call{}, err
+		return nil, err
 	}
-	for _, l := range slices.Backward(later) { // oldest first
-		if l.Key() != c.Key() && l.StartedAt.After(c.StartedAt) && l.Spoken(p.SpokenAfter) {
-			return l, nil
-		}
-	}
-	return callback.Call{}, nil
+	slices.Reverse(later)
+	return slices.DeleteFunc(later, func(l callback.Call) bool {
+		talk := l.Verdict == calls.VerdictAnswered || l.Verdict == calls.VerdictOutbound
+		return !talk || l.Key() == c.Key() || !l.StartedAt.After(c.StartedAt)
+	}), nil
 }
 
 // callsWith returns the calls with the number of c in a span, newest first.

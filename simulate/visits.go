@@ -78,7 +78,12 @@ func (w *world) fate(r *rand.Rand, v *visit) {
 	case draw < rateVisitCancelled+rateVisitNoShow:
 		plan(v.start.Add(20*time.Minute), set(callback.ApptNoShow, "does not take place: the patient does not come"))
 	case draw < rateVisitCancelled+rateVisitNoShow+rateVisitRescheduled:
-		plan(before, func() error { return w.reschedule(r, v, w.wantsMoved(v)) })
+		plan(before, func() error {
+			if err := w.reschedule(r, v, w.wantsMoved(v)); err != nil {
+				return err
+			}
+			return w.speaksOf(r, v)
+		})
 	case draw < rateVisitCancelled+rateVisitNoShow+rateVisitRescheduled+rateVisitVoid:
 		plan(before, set(callback.ApptVoid, "was entered in error"))
 	case draw < rateVisitCancelled+rateVisitNoShow+rateVisitRescheduled+rateVisitVoid+rateVisitDeleted:
@@ -97,6 +102,22 @@ func (w *world) wantsMoved(v *visit) *need {
 			if n.wish == wantsMoved && n.old == v && !n.arranged() {
 				return n
 			}
+		}
+	}
+	return nil
+}
+
+// speaksOf: whoever has a visit moved speaks of the request to move another one that is
+// still open.
+func (w *world) speaksOf(r *rand.Rand, v *visit) error {
+	for _, s := range w.order {
+		for _, n := range s.open() {
+			if n.patient != v.patient || n.wish != wantsMoved || n.old == v || n.arranged() || !chance(r, rateBringsUp) {
+				continue
+			}
+			w.tell(n, "speaks of it when visit %s is moved", v.id)
+			n.excused = append(n.excused, v)
+			return w.serve(n, nil)
 		}
 	}
 	return nil
@@ -157,6 +178,13 @@ func (w *world) instead(old, now *visit, n *need) {
 		m.answers = append(slices.Delete(slices.Clone(m.answers), i, i+1), now)
 		m.settled, m.since, m.moving = true, w.now, false
 		now.answers = append(now.answers, m)
+	}
+	for _, s := range w.order {
+		for _, m := range s.needs {
+			if i := slices.Index(m.excused, old); i >= 0 {
+				m.excused[i] = now
+			}
+		}
 	}
 	now.credited = append(now.credited, old.credited...)
 	w.keeps(kept, "books visit %s on %s in the place of %s", now.id, w.local(now.start), old.id)

@@ -58,37 +58,38 @@ type callEventRow struct {
 func (callEventRow) TableName() string { return "call_events" }
 
 type callRow struct {
-	Clinic     callback.ClinicID `gorm:"primaryKey"`
-	Phone      callback.PhoneID  `gorm:"primaryKey"`
-	Session    string            `gorm:"primaryKey"`
-	Form       calls.Form
-	Verdict    calls.Verdict
-	Reasons    []string `gorm:"serializer:json"`
-	Caller     sealed
-	CallerName sealed
-	Called     sealed
-	Message    sealed
-	Number     sealed
-	NumberHash sealed
-	StartedAt  instant
-	AnsweredAt instant
-	EndedAt    instant
-	TalkNS     int64 `gorm:"column:talk_ns"`
-	CallbackID *callback.ID
-	Why        string
-	SettledBy  string
-	SettledHow calls.Verdict
-	SettlesAt  instant
-	LastAt     instant
-	JudgedAt   instant
-	Lock       int64
+	Clinic      callback.ClinicID `gorm:"primaryKey"`
+	Phone       callback.PhoneID  `gorm:"primaryKey"`
+	Session     string            `gorm:"primaryKey"`
+	Form        calls.Form
+	Verdict     calls.Verdict
+	Reasons     []string `gorm:"serializer:json"`
+	Caller      sealed
+	CallerName  sealed
+	Called      sealed
+	Message     sealed
+	Number      sealed
+	NumberHash  sealed
+	StartedAt   instant
+	AnsweredAt  instant
+	EndedAt     instant
+	TalkNS      int64 `gorm:"column:talk_ns"`
+	CallbackID  *callback.ID
+	Disposition callback.Disposition
+	Why         string
+	SettledBy   string
+	SettledHow  calls.Verdict
+	SettlesAt   instant
+	LastAt      instant
+	JudgedAt    instant
+	Lock        int64
 }
 
 func (callRow) TableName() string { return "calls" }
 
 // callChanges are the columns of a call that judging it may change.
 var callChanges = []string{"verdict", "reasons", "caller", "caller_name", "called", "message", "number", "number_hash", "started_at", "answered_at",
-	"ended_at", "talk_ns", "callback_id", "why", "settled_by", "settled_how", "settles_at", "judged_at", "lock"}
+	"ended_at", "talk_ns", "callback_id", "disposition", "why", "settled_by", "settled_how", "settles_at", "judged_at", "lock"}
 
 // storedMessage is calls.Message as it is sealed.
 type storedMessage struct {
@@ -112,7 +113,7 @@ func (s *sealer) callRow(c callback.Call) (callRow, error) {
 		Caller: r.sealText("caller", c.From), CallerName: r.sealText("caller_name", c.FromName), Called: r.sealText("called", c.To),
 		Message: r.sealBytes("message", message), Number: r.sealText("number", c.Number), NumberHash: r.hash(hashedNumber, c.Number),
 		StartedAt: instant(c.StartedAt), AnsweredAt: instant(c.AnsweredAt), EndedAt: instant(c.EndedAt), TalkNS: int64(c.Talk),
-		Why: plain(c.Why), SettledBy: plain(c.SettledBy), SettledHow: c.SettledHow,
+		Disposition: c.Disposition, Why: plain(c.Why), SettledBy: plain(c.SettledBy), SettledHow: c.SettledHow,
 		SettlesAt: instant(c.SettlesAt), LastAt: instant(c.LastAt), JudgedAt: instant(c.JudgedAt), Lock: c.Lock,
 	}
 	if c.Callback != "" {
@@ -122,7 +123,7 @@ func (s *sealer) callRow(c callback.Call) (callRow, error) {
 }
 
 func (s *sealer) call(r callRow) (callback.Call, error) {
-	c := callback.Call{Clinic: r.Clinic, Phone: r.Phone, Form: r.Form, Why: r.Why, SettledBy: r.SettledBy, SettledHow: r.SettledHow,
+	c := callback.Call{Clinic: r.Clinic, Phone: r.Phone, Form: r.Form, Disposition: r.Disposition, Why: r.Why, SettledBy: r.SettledBy, SettledHow: r.SettledHow,
 		SettlesAt: r.SettlesAt.Time(), LastAt: r.LastAt.Time(), JudgedAt: r.JudgedAt.Time(), Lock: r.Lock}
 	c.ID = r.Session
 	o := s.row("calls", r.Clinic, callRowID(c.Key()))

@@ -13,6 +13,7 @@ import (
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/callback/calls"
 	"github.com/ringback-health/ringback/connectors/phone"
+	"github.com/ringback-health/ringback/internal/config"
 	"github.com/ringback-health/ringback/sandbox"
 )
 
@@ -98,16 +99,21 @@ func (m *morning) phones(ctx context.Context) error {
 	}
 	res := importResult{Verdicts: map[string]int{}, Ignored: map[string]int{}}
 	flags := importFlags{clinic: demoClinic, format: "asterisk", source: "asterisk"}
-	take := submit(m.app.desk, flags, "US", &res)
-	err = importSessions(ctx, io.Discard, sessions, flags, func(ctx context.Context, s calls.Session) (callback.Taken, error) {
-		taken, err := take(ctx, s)
-		for _, c := range morningCalls {
-			if c.name != "" && strings.HasPrefix(s.ID, fmt.Sprint(eight.Add(time.Duration(c.minute)*time.Minute).Unix())) {
-				m.byName[c.name] = taken.Callback.ID
+	take, err := take(config.Config{Clinics: m.app.clinics}, m.app.ledger, m.app.desk, flags)
+	if err != nil {
+		return err
+	}
+	err = importSessions(ctx, io.Discard, sessions, func(ctx context.Context, s calls.Session) (callback.Call, bool, error) {
+		c, known, err := take(ctx, s)
+		for _, played := range morningCalls {
+			if played.name != "" && strings.HasPrefix(s.ID, fmt.Sprint(eight.Add(time.Duration(played.minute)*time.Minute).Unix())) {
+				m.byName[played.name] = c.Callback
 			}
 		}
-		m.played = append(m.played, taken.Callback.ID)
-		return taken, err
+		if c.Callback != "" {
+			m.played = append(m.played, c.Callback)
+		}
+		return c, known, err
 	}, &res)
 	if err != nil {
 		return err

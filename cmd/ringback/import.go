@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,11 +17,12 @@ import (
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/callback/calls"
 	"github.com/ringback-health/ringback/connectors/phone"
+	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/internal/config"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/intake"
 	numbers "github.com/ringback-health/ringback/internal/phone"
-	"github.com/ringback-health/ringback/internal/redact"
+	"github.com/ringback-health/ringback/scheduler"
 )
 
 type importFlags struct {
@@ -113,16 +115,19 @@ func runImport(cmd *cobra.Command, file string, f importFlags) error {
 		res.Explained[n.Reason]++
 		fmt.Fprintf(detail, "line %-9d %s\n", n.Line, n.Reason)
 	}
-	take := func(context.Context, calls.Session) (callback.Taken, error) { return callback.Taken{}, nil }
 	if f.dryRun {
-		err = importSessions(cmd.Context(), detail, sessions, f, take, &res)
+		err = importSessions(cmd.Context(), detail, sessions, dryRun, &res)
 	} else {
 		err = withLedger(cmd, func(ctx context.Context, l ledger) error {
 			desk, err := newDesk(cfg, l, nil)
 			if err != nil {
 				return err
 			}
-			return importSessions(ctx, detail, sessions, f, submit(desk, f, regionOf(cfg, f.clinic), &res), &res)
+			take, err := take(cfg, l, desk, f)
+			if err != nil {
+				return err
+			}
+			return importSessions(ctx, detail, sessions, take, &res)
 		})
 	}
 	if err != nil {
@@ -190,37 +195,25 @@ func (r reader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-func regionOf(cfg config.Config, clinic string) string {
-	for _, c := range cfg.Clinics {
-		if c.ID == clinic {
-			return c.Region
-		}
-	}
-	return ""
-}
+// taker takes a call into the ledger; see scheduler.Switchboard.Take.
+type taker func(context.Context, calls.Session) (c callback.Call, known bool, err error)
 
-// importSessions takes every session that needs a callback and says what became
-// of each.
-func importSessions(ctx context.Context, w io.Writer, sessions []calls.Session, f importFlags,
-	take func(context.Context, calls.Session) (callback.Taken, error), res *importResult) error {
+// importSessions takes every session and says what became of each.
+func importSessions(ctx context.Context, w io.Writer, sessions []calls.Session, take taker, res *importResult) error {
 	for _, s := range sessions {
 		res.Verdicts[string(s.Verdict)]++
-		did := "nothing to do"
-		if s.Verdict.NeedsCallback() {
-			taken, err := take(ctx, s)
-			var invalid *intake.Invalid
-			switch {
-			case err == nil:
-				did = res.count(taken, f.dryRun)
-			case errors.As(err, &invalid):
-				res.Refused++
-				did = "NOT TAKEN, " + invalid.Error()
-			default:
-				return fmt.Errorf("the call of rows %s cannot be stored: %s; everything before it is imported, import the log again to go on",
-					spanOf(s.Rows), fault.Describe(err))
-			}
-		} else {
-			res.Ignored[string(s.Verdict)]++
+		c, known, err := take(ctx, s)
+		var invalid *intake.Invalid
+		did := ""
+		switch {
+		case err == nil:
+			did = res.count(c, known)
+		case errors.As(err, &invalid):
+			res.Refused++
+			did = "NOT TAKEN, " + invalid.Error()
+		default:
+			return fmt.Errorf("the call of rows %s cannot be stored: %s; everything before it is imported, import the log again to go on",
+				spanOf(s.Rows), fault.Describe(err))
 		}
 		fmt.Fprintf(w, "rows %-8s %s  %-18s %s: %s\n", spanOf(s.Rows), s.StartedAt.UTC().Format(time.RFC3339), s.Verdict, did, strings.Join(s.Reasons, "; "))
 	}
@@ -228,48 +221,52 @@ func importSessions(ctx context.Context, w io.Writer, sessions []calls.Session, 
 }
 
 // count keeps the score and says what was done.
-func (r *importResult) count(t callback.Taken, dryRun bool) string {
+func (r *importResult) count(c callback.Call, known bool) string {
+	if c.Verdict.NeedsCallback() && c.Number.IsEmpty() && !numbers.Withheld(c.From.Reveal()) {
+		r.Unreadable++
+	}
 	switch {
-	case dryRun:
+	case r.DryRun && c.Verdict.NeedsCallback():
 		r.Callbacks++
 		return "would be a callback"
-	case t.Again:
+	case c.Callback == "":
+		r.Ignored[cmp.Or(c.Why, string(c.Verdict))]++
+		return "no callback, " + cmp.Or(c.Why, callback.NoCallback(c.Verdict))
+	case known:
 		r.Known++
-		return "known already, callback " + string(t.Callback.ID)
-	case t.Disposition == callback.Merged:
+		return "known already, callback " + string(c.Callback)
+	case c.Disposition == callback.Merged:
 		r.Merged++
-		return "added to callback " + string(t.Callback.ID)
-	case t.Disposition == callback.Ignored:
-		r.Ignored[t.Reason]++
-		return "no callback, " + t.Reason
+		return "added to callback " + string(c.Callback)
 	default:
 		r.Callbacks++
-		return "callback " + string(t.Callback.ID)
+		return "callback " + string(c.Callback)
 	}
 }
 
-// submit makes a submission of a session. A caller without a number is one who
-// withheld it; a number that cannot be dialled is kept as text for a person.
-func submit(desk *intake.Desk, f importFlags, region string, res *importResult) func(context.Context, calls.Session) (callback.Taken, error) {
-	return func(ctx context.Context, s calls.Session) (callback.Taken, error) {
+// dryRun takes nothing.
+func dryRun(_ context.Context, s calls.Session) (callback.Call, bool, error) {
+	return callback.Call{Session: s, Why: callback.NoCallback(s.Verdict)}, false, nil
+}
+
+// take takes calls of one phone system's log.
+func take(cfg config.Config, l ledger, desk *intake.Desk, f importFlags) (taker, error) {
+	cl, err := clinicNamed(cfg, f.clinic)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := clinicRules(cl)
+	if err != nil {
+		return nil, err
+	}
+	source := callback.PhoneID(f.source)
+	board := scheduler.NewSwitchboard(scheduler.SwitchboardOptions{Ledger: l, Desk: desk, Clock: clock.System{},
+		Phones: []scheduler.Phone{{Clinic: callback.ClinicID(cl.ID), ID: source, Rules: rules, Region: cl.Region}}})
+	return func(ctx context.Context, s calls.Session) (callback.Call, bool, error) {
 		// The time belongs to the id: counters of phone systems start again.
-		sub := intake.Submission{Source: f.source, SourceID: fmt.Sprintf("%s@%d", s.ID, s.StartedAt.Unix()), Clinic: f.clinic, ReceivedAt: s.StartedAt,
-			Name: s.FromName, Phone: s.From, Raw: rawSession(s)}
-		if _, err := numbers.Parse(s.From.Reveal(), region); errors.Is(err, numbers.ErrWithheld) {
-			sub.Phone = redact.NewText("anonymous")
-		} else if err != nil {
-			res.Unreadable++
-			sub.Phone = redact.Text{}
-			sub.Text = redact.NewText("Number as the phone system wrote it: " + s.From.Reveal())
-		}
-		return desk.Take(ctx, sub)
-	}
-}
-
-// rawSession is what is stored of a session as it came.
-func rawSession(s calls.Session) []byte {
-	return fmt.Appendf(nil, "session=%s\nrows=%s\nfrom=%s\nname=%s\nto=%s\nstarted=%s\nverdict=%s\nreasons=%s\n", s.ID, spanOf(s.Rows),
-		s.From.Reveal(), s.FromName.Reveal(), s.To.Reveal(), s.StartedAt.UTC().Format(time.RFC3339), s.Verdict, strings.Join(s.Reasons, "; "))
+		s.ID = fmt.Sprintf("%s@%d", s.ID, s.StartedAt.Unix())
+		return board.Take(ctx, source, s)
+	}, nil
 }
 
 // spanOf writes line numbers as ranges: "4-6,9".

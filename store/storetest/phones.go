@@ -117,7 +117,7 @@ func phoned(session string, at time.Time) callback.Call {
 			StartedAt: at, AnsweredAt: at.Add(time.Second), EndedAt: at.Add(time.Minute), Verdict: calls.VerdictVoicemail, Reasons: []string{"reached a mailbox", "twice"},
 			Message: calls.Message{ID: "m1", URL: redact.NewText("https://phones.example/m1"), Length: 23 * time.Second, Transcript: redact.NewText("please call")},
 			Talk:    3 * time.Second},
-		Clinic: here, Phone: line, Number: redact.NewText("+12125550123"), Why: "why", SettledBy: "s9", SettledHow: calls.VerdictAnswered,
+		Clinic: here, Phone: line, Number: redact.NewText("+12125550123"), Why: "why", Disposition: callback.Merged, SettledBy: "s9", SettledHow: calls.VerdictAnswered,
 		Form: calls.FormHistory, LastAt: at, JudgedAt: at.Add(2 * time.Minute),
 	}
 }

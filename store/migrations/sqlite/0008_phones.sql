@@ -34,6 +34,7 @@ CREATE TABLE calls (
   ended_at    TEXT,
   talk_ns     INTEGER NOT NULL CHECK (talk_ns >= 0),
   callback_id TEXT REFERENCES callbacks (id),
+  disposition TEXT NOT NULL CHECK (disposition IN ('', 'created', 'merged', 'ignored')),
   why         TEXT NOT NULL,
   settled_by  TEXT NOT NULL,
   settled_how TEXT NOT NULL,
