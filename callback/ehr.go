@@ -197,7 +197,7 @@ type FeedState struct {
 	// EHR did not manage more at the last reads. Zero: all of it.
 	Slice time.Duration
 	// Skew is how far the EHR's clock was ahead of ours at the last read, to the second;
-	// negative: behind. Nothing is computed from it.
+	// negative: behind. Only the length of a first slice is computed from it.
 	Skew time.Duration
 }
 

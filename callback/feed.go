@@ -27,9 +27,11 @@ type FeedQuery struct {
 	// Since is from when on changes are asked for, by the EHR's clock, with all
 	// overlap taken off already. Zero: the baseline.
 	Since time.Time
-	// Slice asks for at most so much of the time since Since at once, where the EHR can be
-	// asked so: it did not manage more. Zero: all of it.
-	Slice time.Duration
+	// Slice asks for so much of the time since Since at once and then, as long as the EHR
+	// answers, for ever more, where it can be asked so: it did not manage all. Zero: all of
+	// it. Overlap is how much of that time was read before; it comes on top of the first
+	// slice, so that this one gets further.
+	Slice, Overlap time.Duration
 	// Interrupted says that an earlier read did not come to its end: what an EHR took
 	// away then may not be stored.
 	Interrupted bool

@@ -49,6 +49,8 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 	}
 	if err = r.run(ctx); err != nil {
 		r.state.LastError, r.state.Slice = fault.Describe(err), r.nextSlice(state, err)
+		ctx, cancel := afterwards(ctx)
+		defer cancel()
 		return errors.Join(err, w.opts.Ledger.SaveFeedState(ctx, r.state))
 	}
 	r.reached(r.latest)
@@ -122,9 +124,7 @@ func (r *reading) fetch(ctx context.Context) error {
 	p := origin{baseline: r.state.LastSuccess.IsZero()}
 	if !r.state.Watermark.IsZero() {
 		q.Since = r.state.Watermark.Add(-r.overlap())
-		if r.state.Slice > 0 {
-			q.Slice = r.overlap() + r.state.Slice
-		}
+		q.Slice, q.Overlap = r.state.Slice, r.overlap()
 	}
 	if !p.baseline {
 		p.notBefore = r.state.LastSuccess.Add(-r.site.indexLag)
@@ -141,7 +141,8 @@ const leastSlice = 10 * time.Second
 // nextSlice is how much of the time behind the watermark the next read asks for at once,
 // after one that failed: twice as much when this one came further, half as much when it
 // asked for too much, and as much as before when it did both. An EHR that will not be
-// asked for a part is asked for all again.
+// asked for a part, or does not answer for the shortest either, is asked for all again:
+// nobody could tell else that it takes no parts.
 func (r *reading) nextSlice(before callback.FeedState, err error) time.Duration {
 	slice := r.state.Slice
 	switch {
@@ -155,6 +156,8 @@ func (r *reading) nextSlice(before callback.FeedState, err error) time.Duration 
 		return 0
 	case !tooMuch(err):
 		return slice
+	case slice > 0 && slice <= leastSlice:
+		return 0
 	case slice == 0:
 		slice = r.began.Add(r.state.Skew).Sub(r.state.Watermark)
 	}

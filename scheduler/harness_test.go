@@ -67,7 +67,7 @@ func newWorldOn(t *testing.T, dsn string, so sandbox.Options) *world {
 	w.front = sandbox.NewFrontDesk(w.ehr.Store())
 	srv := httptest.NewServer(w.ehr)
 	t.Cleanup(srv.Close)
-	w.connector, err = fhirr4.Kind().New(ehr.Settings{ID: ehrID, Clinic: clinic, Zone: time.UTC, Region: "US", Secret: noSecret},
+	w.connector, err = fhirr4.Kind().New(ehr.Settings{ID: ehrID, Clinic: clinic, Zone: time.UTC, Region: "US", Secret: noSecret, Clock: w.clock},
 		func(into any) error { return yaml.Unmarshal([]byte("base_url: "+srv.URL+"/fhir/R4"), into) })
 	w.must(err)
 	t.Cleanup(w.connector.Close)

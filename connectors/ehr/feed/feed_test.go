@@ -130,7 +130,7 @@ type reader struct {
 // read reads once and is cut off behind so many steps (-1: never). Of the step at which
 // it is cut off nothing is stored.
 func (r *reader) read(cutAt int) error {
-	q := callback.FeedQuery{Feed: callback.FeedAppointments, Interrupted: r.interrupted, Slice: r.slice}
+	q := callback.FeedQuery{Feed: callback.FeedAppointments, Interrupted: r.interrupted, Slice: r.slice, Overlap: r.overlap}
 	if !r.watermark.IsZero() {
 		q.Since = r.watermark.Add(-r.overlap)
 	}

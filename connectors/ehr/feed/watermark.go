@@ -20,7 +20,7 @@ import (
 //
 // An EHR that is far behind may never come to an end with a question that is answered by
 // all that happened since: it times out, and what has to be answered grows. Such a one is
-// asked for slices of time, each twice as long as the one before; see q.Slice.
+// asked for slices of time, each twice as long as the one before; see FeedQuery.Slice.
 type Watermark struct {
 	// Fetch returns the pages of what changed in a span, oldest change first; a span
 	// without an end goes on to the present. Where q.Since is zero they are those of the
@@ -34,26 +34,53 @@ type Watermark struct {
 // Read yields what changed at or after q.Since. Where the order shows, each page says
 // how far it reached, and so does each slice.
 func (w Watermark) Read(ctx context.Context, q callback.FeedQuery) Pages {
+	return Watermarks{w}.Read(ctx, q)
+}
+
+// Watermarks reads several kinds of things as one feed, one after the other. Of slices each
+// is read of all of them before the next, so that a read that is cut off goes on behind it.
+type Watermarks []Watermark
+
+// Read yields what changed at or after q.Since, as that of Watermark does.
+func (all Watermarks) Read(ctx context.Context, q callback.FeedQuery) Pages {
 	return func(yield func(callback.FeedPage, error) bool) {
 		in := callback.Span{From: q.Since}
 		if q.Since.IsZero() || q.Slice <= 0 {
-			w.read(ctx, q, in, yield)
+			all.read(ctx, q, in, yield)
 			return
 		}
+		in.Until = in.From.Add(q.Overlap)
 		for slice := q.Slice; ; slice *= 2 {
-			in.Until = in.From.Add(slice)
-			now, goesOn := w.read(ctx, q, in, yield)
-			if !goesOn || !now.IsZero() && in.Until.After(now) || !yield(callback.FeedPage{Reached: in.Until, Date: now}, nil) {
+			in.Until = in.Until.Add(slice)
+			now, goesOn := all.read(ctx, q, in, yield)
+			switch {
+			case !goesOn:
+				return
+			case now.IsZero(): // nobody knows whether the slice ends in the future
+				all.read(ctx, q, callback.Span{From: in.Until}, yield)
+				return
+			case in.Until.After(now) || !yield(callback.FeedPage{Reached: in.Until}, nil):
 				return
 			}
 			in.From = in.Until
-			if now.IsZero() { // nobody knows where the present is
-				in.Until = time.Time{}
-				w.read(ctx, q, in, yield)
-				return
-			}
 		}
 	}
+}
+
+// read yields what changed in a span, and returns what that of Watermark does.
+func (all Watermarks) read(ctx context.Context, q callback.FeedQuery, in callback.Span, yield func(callback.FeedPage, error) bool) (now time.Time, goesOn bool) {
+	for i, w := range all {
+		now, goesOn = w.read(ctx, q, in, func(page callback.FeedPage, err error) bool {
+			if i < len(all)-1 {
+				page.Reached = time.Time{} // the others were not read so far
+			}
+			return yield(page, err)
+		})
+		if !goesOn {
+			break
+		}
+	}
+	return now, goesOn
 }
 
 // read yields what changed in a span. It returns the EHR's clock, and whether the reader

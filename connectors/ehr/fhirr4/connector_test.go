@@ -355,8 +355,8 @@ func TestFeedsAskForWhatChanged(t *testing.T) {
 	}
 }
 
-// TestFeedsAskForSlices: each is twice as long as the one before, and the last reaches the
-// present by the EHR's clock.
+// TestFeedsAskForSlices: each is twice as long as the one before, but for the overlap in
+// the first, and the last reaches the present by the EHR's clock.
 func TestFeedsAskForSlices(t *testing.T) {
 	var asked []string
 	c, _ := scripted(t, func(w http.ResponseWriter, r *http.Request) {
@@ -365,7 +365,7 @@ func TestFeedsAskForSlices(t *testing.T) {
 		write(w, 200, `{"resourceType":"Bundle","type":"searchset"}`)
 	})
 	var reached []string
-	q := callback.FeedQuery{Feed: callback.FeedAppointments, Since: time.Date(2026, 11, 23, 14, 0, 0, 0, time.UTC), Slice: 5 * time.Minute}
+	q := callback.FeedQuery{Feed: callback.FeedAppointments, Since: time.Date(2026, 11, 23, 14, 0, 0, 0, time.UTC), Overlap: 2 * time.Minute, Slice: 5 * time.Minute}
 	for page, err := range c.Changes(t.Context(), q) {
 		if err != nil {
 			t.Fatal(err)
@@ -374,11 +374,11 @@ func TestFeedsAskForSlices(t *testing.T) {
 			reached = append(reached, page.Reached.Format("15:04"))
 		}
 	}
-	if want := []string{"ge2026-11-23T14:00:00Z lt2026-11-23T14:05:01Z", "ge2026-11-23T14:05:00Z lt2026-11-23T14:15:01Z",
-		"ge2026-11-23T14:15:00Z lt2026-11-23T14:35:01Z"}; !slices.Equal(asked, want) {
+	if want := []string{"ge2026-11-23T14:00:00Z lt2026-11-23T14:07:01Z", "ge2026-11-23T14:07:00Z lt2026-11-23T14:17:01Z",
+		"ge2026-11-23T14:17:00Z lt2026-11-23T14:37:01Z"}; !slices.Equal(asked, want) {
 		t.Errorf("asked for\n%s, want\n%s", strings.Join(asked, "\n"), strings.Join(want, "\n"))
 	}
-	if want := []string{"14:05", "14:15"}; !slices.Equal(reached, want) {
+	if want := []string{"14:07", "14:17"}; !slices.Equal(reached, want) {
 		t.Errorf("reached %v, want %v", reached, want)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/connectors/ehr/feed"
@@ -21,22 +20,20 @@ func (c *Connector) Changes(ctx context.Context, q callback.FeedQuery) feed.Page
 	if q.Appointment != "" {
 		return c.oneAppointment(ctx, q.Appointment)
 	}
+	if q.Feed == callback.FeedAppointments {
+		return c.appointments().Read(ctx, q)
+	}
 	return func(yield func(callback.FeedPage, error) bool) {
-		resources, err := c.sources(ctx, q.Feed)
+		types, err := c.sources(ctx, q.Feed)
 		if err != nil {
 			yield(callback.FeedPage{}, err)
 			return
 		}
-		for i, t := range resources {
-			for page, err := range c.strategy(t).Read(ctx, q) {
-				if i < len(resources)-1 {
-					page.Reached = time.Time{} // the other types were not read so far
-				}
-				if !yield(page, err) || err != nil {
-					return
-				}
-			}
+		var all feed.Watermarks
+		for _, t := range types {
+			all = append(all, c.watermark(t))
 		}
+		all.Read(ctx, q)(yield)
 	}
 }
 

@@ -79,28 +79,30 @@ func partOf(reference string) (param, id string, err error) {
 	return strings.ToLower(t), id, nil
 }
 
-// strategy is how resources of a type are read.
-func (c *Connector) strategy(t callback.ResourceType) feed.Strategy {
+// appointments is how they are read.
+func (c *Connector) appointments() feed.Strategy {
 	a := c.cfg.Appointments
-	if t != callback.AppointmentResource {
-		a = Appointments{}
-	}
 	switch a.kind() {
 	case callback.FeedWindow:
 		return feed.Window{Span: c.window, Parts: a.Of, Step: a.Step, Fetch: c.withinSpan}
 	case callback.FeedPatient:
 		return feed.Patient{Fetch: c.ofPatient}
 	case callback.FeedNewest:
-		return feed.Newest{Fetch: c.newestFirst, Times: times(t)}
+		return feed.Newest{Fetch: c.newestFirst, Times: times(callback.AppointmentResource)}
 	default:
-		w := feed.Watermark{Times: times(t), Fetch: func(ctx context.Context, q callback.FeedQuery, in callback.Span) feed.Pages {
-			return c.search(ctx, t, c.changed(t, q.Since.IsZero(), in))
-		}}
+		w := c.watermark(callback.AppointmentResource)
 		if a.Unordered {
 			w.Times = nil
 		}
 		return w
 	}
+}
+
+// watermark is how resources of a type are read by time of change.
+func (c *Connector) watermark(t callback.ResourceType) feed.Watermark {
+	return feed.Watermark{Times: times(t), Fetch: func(ctx context.Context, q callback.FeedQuery, in callback.Span) feed.Pages {
+		return c.search(ctx, t, c.changed(t, q.Since.IsZero(), in))
+	}}
 }
 
 // search returns the pages of a search.
