@@ -46,7 +46,7 @@ func play(t *testing.T, ehr peer, dsn string, unconditional bool) {
 	n, seed := campaignSize(t)
 	patience := 2 * time.Second
 	if n >= 1000 { // a peer under this load takes seconds to say what it can do, which is asked anew after each kill
-		patience = 6 * time.Second
+		patience = 4 * time.Second
 	}
 	proxy, err := faultproxy.New(faultproxy.Config{Target: ehr.base, Seed: seed, Kinds: faultproxy.Seldom(30), Hold: 2 * patience, Lag: 1500 * time.Millisecond,
 		Unconditional: unconditional})

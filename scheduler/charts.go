@@ -21,7 +21,7 @@ func (r *reading) charts(ctx context.Context) error {
 	if err := r.opts.Ledger.Plan(ctx, r.site.Clinic, r.site.ID, callback.WatchChart, time.Time{}, r.began); err != nil {
 		return err
 	}
-	_, err := r.each(ctx, callback.WatchChart, func(watch *callback.Watch) error {
+	_, err := r.each(ctx, callback.WatchChart, 1, func(watch *callback.Watch) error {
 		now := r.now()
 		fresh := watch.SeenAt.IsZero() && watch.DueAt.Equal(watch.Since)
 		watch.DueAt = now.Add(chartEvery)

@@ -53,7 +53,7 @@ func (r *reading) itemWatch(l callback.Link, item callback.Item) callback.Watch 
 // changedItems reads the items that have changed. What cannot be read is read again
 // later, by itself.
 func (r *reading) changedItems(ctx context.Context) error {
-	_, err := r.each(ctx, callback.WatchItem, func(watch *callback.Watch) error {
+	_, err := r.each(ctx, callback.WatchItem, itemsAtOnce, func(watch *callback.Watch) error {
 		parts := strings.SplitN(watch.Subject, "/", 3)
 		if len(parts) != 3 {
 			return errWatchOver

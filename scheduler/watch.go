@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
@@ -20,12 +22,16 @@ const watchFor = time.Minute
 // errWatchOver says that something need not be asked for any more.
 var errWatchOver = errors.New("nothing more to ask for")
 
-// each asks for what is due of a kind, one after the other. ask changes the watch as it
+// itemsAtOnce is how many work items are read at the same time: staff of a large clinic
+// change more of them than can be read one after the other.
+const itemsAtOnce = 6
+
+// each asks for what is due of a kind, atOnce at a time. ask changes the watch as it
 // learns, and returns errWatchOver when it is over. When one cannot be answered it is
 // put off and the others go on, but for when the EHR answers nothing any more, or the
 // ledger fails: only that is err. failed is why none was answered of those that were
 // asked for.
-func (r *reading) each(ctx context.Context, kind callback.WatchKind, ask func(*callback.Watch) error) (failed, err error) {
+func (r *reading) each(ctx context.Context, kind callback.WatchKind, atOnce int, ask func(*callback.Watch) error) (failed, err error) {
 	answered := false
 	for r.now().Sub(r.began) < watchFor {
 		due, err := r.opts.Ledger.Due(ctx, r.site.ID, kind, r.now(), watchesAtOnce)
@@ -35,14 +41,21 @@ func (r *reading) each(ctx context.Context, kind callback.WatchKind, ask func(*c
 		if len(due) == 0 {
 			break
 		}
-		for _, watch := range due {
-			asked := ask(&watch)
-			refused, err := r.settle(ctx, &watch, asked)
-			if err != nil {
-				return nil, err
+		for part := range slices.Chunk(due, atOnce) {
+			asked := make([]error, len(part))
+			var asking sync.WaitGroup
+			for i := range part {
+				asking.Go(func() { asked[i] = ask(&part[i]) })
 			}
-			if failed = refused; refused == nil {
-				answered = true
+			asking.Wait()
+			for i := range part {
+				refused, err := r.settle(ctx, &part[i], asked[i])
+				if err != nil {
+					return nil, err
+				}
+				if failed = refused; refused == nil {
+					answered = true
+				}
 			}
 		}
 	}
@@ -118,7 +131,7 @@ func (r *reading) visits(ctx context.Context) error {
 	if err := r.opts.Ledger.Plan(ctx, r.site.Clinic, r.site.ID, callback.WatchVisit, since, r.began); err != nil {
 		return err
 	}
-	_, err := r.each(ctx, callback.WatchVisit, func(watch *callback.Watch) error { return r.visit(ctx, watch) })
+	_, err := r.each(ctx, callback.WatchVisit, 1, func(watch *callback.Watch) error { return r.visit(ctx, watch) })
 	return err
 }
 
@@ -143,7 +156,7 @@ func (r *reading) vanished(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = r.each(ctx, callback.WatchVanished, func(watch *callback.Watch) error {
+	_, err = r.each(ctx, callback.WatchVanished, 1, func(watch *callback.Watch) error {
 		if !missing[watch.Subject] {
 			return errWatchOver // it is shown again, or known to stand elsewhere
 		}
@@ -218,7 +231,7 @@ func (r *reading) patients(ctx context.Context) error {
 		return err
 	}
 	asked := map[string]time.Time{}
-	failed, err := r.each(ctx, callback.WatchPatient, func(watch *callback.Watch) error {
+	failed, err := r.each(ctx, callback.WatchPatient, 1, func(watch *callback.Watch) error {
 		rec, err := r.opts.Ledger.Record(ctx, callback.ID(watch.Subject))
 		if err != nil {
 			return err
