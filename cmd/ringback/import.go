@@ -101,8 +101,10 @@ func runImport(cmd *cobra.Command, file string, f importFlags) error {
 	if err != nil {
 		return err
 	}
-	if log.Misdated && !f.dryRun && f.zone == "" && !f.utc {
-		return fmt.Errorf("%s: %s\nNothing was imported. Say which zone its times are in with --zone or --utc, or try it with --dry-run", file, strings.Join(log.Warnings, "\n"))
+	if !f.dryRun {
+		if err := f.dated(file, log); err != nil {
+			return fmt.Errorf("%w, or try it with --dry-run", err)
+		}
 	}
 	res := importResult{File: file, Layout: log.Layout, DryRun: f.dryRun, Rows: log.Rows, Sessions: len(sessions), Damaged: log.Damaged(),
 		Verdicts: map[string]int{}, Ignored: map[string]int{}, Explained: map[string]int{}, Warnings: append([]string{}, log.Warnings...)}
@@ -142,6 +144,15 @@ func runImport(cmd *cobra.Command, file string, f importFlags) error {
 		return found("%d rows of %s are damaged and %d calls were not taken; look at them, mend the cause and import the log again", res.Damaged, file, res.Refused)
 	}
 	return err
+}
+
+// dated refuses a log that itself says that its times are of another zone, unless
+// somebody said which.
+func (f importFlags) dated(file string, log phone.Log) error {
+	if !log.Misdated || f.zone != "" || f.utc {
+		return nil
+	}
+	return fmt.Errorf("%s: %s\nNothing was done. Say which zone its times are in with --zone or --utc", file, strings.Join(log.Warnings, "\n"))
 }
 
 // readLog reads the file and puts the legs of each call together.
@@ -231,7 +242,10 @@ func (r *importResult) count(c callback.Call, known bool) string {
 		return "would be a callback"
 	case c.Callback == "":
 		r.Ignored[cmp.Or(c.Why, string(c.Verdict))]++
-		return "no callback, " + cmp.Or(c.Why, callback.NoCallback(c.Verdict))
+		if c.Why == callback.NoCallback(c.Verdict) {
+			return "no callback"
+		}
+		return "no callback, " + c.Why
 	case known:
 		r.Known++
 		return "known already, callback " + string(c.Callback)
@@ -249,6 +263,10 @@ func dryRun(_ context.Context, s calls.Session) (callback.Call, bool, error) {
 	return callback.Call{Session: s, Why: callback.NoCallback(s.Verdict)}, false, nil
 }
 
+// importedID names a call of a log. The time belongs to it: counters of phone systems
+// start again.
+func importedID(s calls.Session) string { return fmt.Sprintf("%s@%d", s.ID, s.StartedAt.Unix()) }
+
 // take takes calls of one phone system's log.
 func take(cfg config.Config, l ledger, desk *intake.Desk, f importFlags) (taker, error) {
 	cl, err := clinicNamed(cfg, f.clinic)
@@ -263,8 +281,7 @@ func take(cfg config.Config, l ledger, desk *intake.Desk, f importFlags) (taker,
 	board := scheduler.NewSwitchboard(scheduler.SwitchboardOptions{Ledger: l, Desk: desk, Clock: clock.System{},
 		Phones: []scheduler.Phone{{Clinic: callback.ClinicID(cl.ID), ID: source, Rules: rules, Region: cl.Region}}})
 	return func(ctx context.Context, s calls.Session) (callback.Call, bool, error) {
-		// The time belongs to the id: counters of phone systems start again.
-		s.ID = fmt.Sprintf("%s@%d", s.ID, s.StartedAt.Unix())
+		s.ID = importedID(s)
 		return board.Take(ctx, source, s)
 	}, nil
 }

@@ -79,6 +79,6 @@ configuration is wrong and nothing was done.`,
 	}
 	root.PersistentFlags().StringP("config", "c", "ringback.yaml", "the configuration `FILE`")
 	root.AddCommand(newDemo(), newServe(), newSandbox(), newSimulate(), newCheck(), newDoctor(), newMigrate(), newImport(),
-		newCallbacks(), newLinks(), newTokens(), newKeys(), newReady(), newVersion())
+		newCallbacks(), newCalls(), newProof(), newLinks(), newTokens(), newKeys(), newReady(), newVersion())
 	return root
 }
