@@ -37,7 +37,9 @@ type Proof struct {
 	// Callbacks counts the callbacks of the day's calls, Filed how many of them stand in
 	// the EHR as well.
 	Callbacks int `json:"callbacks"`
-	Filed     int `json:"filed"`
+	// EHR says that the clinic has one; without one, callbacks belong nowhere else.
+	EHR   bool `json:"ehr"`
+	Filed int  `json:"filed"`
 
 	// Missing are calls of the phone system's log that the ledger does not know.
 	Missing []Missing `json:"missing"`
@@ -100,7 +102,7 @@ type Day struct {
 // Of makes the proof of a day.
 func Of(d Day, madeAt time.Time) Proof {
 	p := Proof{Version: Version, Clinic: string(d.Clinic), Phone: string(d.Phone), Date: d.Date, Zone: d.Zone.String(), From: d.In.From, Until: d.In.Until,
-		MadeAt: madeAt, Carrier: d.Carrier, Missing: []Missing{}, Unexplained: []Kept{}, NotFiled: []Kept{}, Beyond: []string{}, Calls: []Kept{}}
+		MadeAt: madeAt, Carrier: d.Carrier, EHR: d.EHR, Missing: []Missing{}, Unexplained: []Kept{}, NotFiled: []Kept{}, Beyond: []string{}, Calls: []Kept{}}
 	kept := map[string]bool{}
 	for _, c := range d.Ledger {
 		kept[c.ID] = true

@@ -275,13 +275,17 @@ func printProofs(w io.Writer, proofs []proof.Proof) {
 		fmt.Fprintf(w, "%s, %s, %s (%s)\n", p.Clinic, p.Phone, p.Date, p.Zone)
 		fmt.Fprintf(w, "  phone system   %d calls from outside (%s)\n", p.Inbound, p.Carrier)
 		fmt.Fprintf(w, "  ledger         %d of them, %d missing, %d without a callback or a reason why not\n", p.Kept, len(p.Missing), len(p.Unexplained))
-		fmt.Fprintf(w, "  EHR            %d of %d callbacks\n", p.Filed, p.Callbacks)
+		if p.EHR {
+			fmt.Fprintf(w, "  EHR            %d of %d callbacks\n", p.Filed, p.Callbacks)
+		} else {
+			fmt.Fprintf(w, "  callbacks      %d; the clinic has no EHR\n", p.Callbacks)
+		}
 		for i, m := range p.Missing {
 			if i == namedAtMost {
 				fmt.Fprintf(w, "  ... and %d more; --json names them all\n", len(p.Missing)-i)
 				break
 			}
-			fmt.Fprintf(w, "  MISSING        call %s of %s, %s\n", m.Call, stamp(m.Began), m.Verdict)
+			fmt.Fprintf(w, "  MISSING        call %s of %s, %s\n", m.Call, localTo(p, m.Began), m.Verdict)
 		}
 		for i, k := range append(p.Unexplained, p.NotFiled...) {
 			if i == namedAtMost {
@@ -292,12 +296,20 @@ func printProofs(w io.Writer, proofs []proof.Proof) {
 			if k.Callback != "" {
 				what = "NOT IN THE EHR callback " + k.Callback + ", call "
 			}
-			fmt.Fprintf(w, "  %s%s of %s, %s %s\n", what, k.Call, stamp(k.Began), k.Verdict, k.Why)
+			fmt.Fprintf(w, "  %s%s of %s, %s %s\n", what, k.Call, localTo(p, k.Began), k.Verdict, k.Why)
 		}
 		if len(p.Beyond) > 0 {
 			fmt.Fprintf(w, "  (%d calls stand in the ledger and not in the phone system's log of the day)\n", len(p.Beyond))
 		}
 	}
+}
+
+// localTo writes a time as the clinic's clocks showed it.
+func localTo(p proof.Proof, t time.Time) string {
+	if zone, err := time.LoadLocation(p.Zone); err == nil {
+		t = t.In(zone)
+	}
+	return t.Format("2006-01-02 15:04:05")
 }
 
 func newProofVerify() *cobra.Command {
