@@ -31,7 +31,7 @@ import (
 // ehrKinds and logFormats are what this build knows.
 var (
 	ehrKinds   = ehr.NewRegistry(fhirr4.Kind())
-	logFormats = mustRegister(phone.NewRegistry(asterisk.Format{}, calllog.Format{}))
+	logFormats = mustRegister(phone.NewRegistry(asterisk.Format{}, asterisk.QueueLog{}, calllog.Format{}))
 )
 
 func mustRegister(r phone.Registry, err error) phone.Registry {
