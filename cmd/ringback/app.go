@@ -19,6 +19,7 @@ import (
 	"github.com/ringback-health/ringback/connectors/phone"
 	"github.com/ringback-health/ringback/connectors/phone/asterisk"
 	"github.com/ringback-health/ringback/connectors/phone/calllog"
+	"github.com/ringback-health/ringback/connectors/phone/threecx"
 	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/internal/config"
 	"github.com/ringback-health/ringback/internal/fault"
@@ -31,7 +32,7 @@ import (
 // ehrKinds and logFormats are what this build knows.
 var (
 	ehrKinds   = ehr.NewRegistry(fhirr4.Kind())
-	logFormats = mustRegister(phone.NewRegistry(asterisk.Format{}, asterisk.QueueLog{}, calllog.Format{}))
+	logFormats = mustRegister(phone.NewRegistry(asterisk.Format{}, asterisk.QueueLog{}, threecx.Format{}, calllog.Format{}))
 )
 
 func mustRegister(r phone.Registry, err error) phone.Registry {

@@ -1,7 +1,6 @@
 package asterisk
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -69,8 +68,8 @@ func (q QueueLog) Parse(r io.Reader, _ phone.Options) (*phone.Stream, error) {
 	if err := sniffQueueLog(records); err != nil {
 		return nil, err
 	}
-	p := &queueParser{log: q, records: records}
-	return &phone.Stream{Layout: "queue_log", Rows: p.rows, Warnings: p.warnings}, nil
+	p := &queueParser{log: q}
+	return &phone.Stream{Layout: "queue_log", Rows: records.Rows(p.row), Warnings: p.warnings}, nil
 }
 
 // sniffQueueLog looks for a line of a queue_log among the first ones.
@@ -137,35 +136,8 @@ func (e entry) param(i int) string {
 // queueParser is one queue_log being read.
 type queueParser struct {
 	log          QueueLog
-	records      *phone.Records
 	unknown      int // entries of calls whose event is not known
 	firstUnknown int // the line of the first
-}
-
-func (p *queueParser) rows(yield func(phone.Row, error) bool) {
-	for {
-		rec, err := p.records.Next()
-		var damaged *phone.RowError
-		switch {
-		case errors.Is(err, io.EOF):
-			return
-		case errors.As(err, &damaged):
-			if !yield(phone.Row{Line: damaged.Line}, damaged) {
-				return
-			}
-			continue
-		case err != nil:
-			yield(phone.Row{}, err)
-			return
-		}
-		row, reason := p.row(rec)
-		if reason != "" {
-			row, err = phone.Row{Line: rec.Line}, &phone.RowError{Line: rec.Line, Reason: reason}
-		}
-		if !yield(row, err) {
-			return
-		}
-	}
 }
 
 // row reads one record; reason says why it could not be read.
