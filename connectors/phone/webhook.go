@@ -95,6 +95,17 @@ type Subscriber interface {
 	Subscribe(ctx context.Context, address string, have Subscription) (Subscription, error)
 }
 
+// Page is a System that people reach with a browser, at the address at which it
+// receives: a form that Ringback serves itself.
+type Page interface {
+	System
+	// Page answers a GET or HEAD of the address.
+	Page(Request) Answer
+	// Busy answers a request that is not to be received now because there were too many
+	// from its address, and says to try again after wait.
+	Busy(r Request, wait time.Duration) Answer
+}
+
 // Subscription is what a vendor promised to tell.
 type Subscription struct {
 	ID      string
@@ -113,6 +124,9 @@ type Answer struct {
 type Report struct {
 	// Legs are records of call legs, each as of its At; see calls.Latest.
 	Legs []calls.Leg
+	// Inquiries are requests that were written in a form; each event of a form holds
+	// one, and its Key names it.
+	Inquiries []calls.Inquiry
 	// Skip says why the event tells nothing of a call, "" when it does. No PHI.
 	Skip string
 }
