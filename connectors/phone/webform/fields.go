@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -220,8 +219,6 @@ func (s *System) problems(f filled, now time.Time) (out []problem) {
 	}
 	return out
 }
-
-func (s *System) offers(c callback.Category) bool { return slices.Contains(s.config.Categories, c) }
 
 func sign(secret redact.Secret, content []byte) []byte {
 	m := hmac.New(sha256.New, []byte(secret.Reveal()))
