@@ -209,18 +209,25 @@ func TestStories(t *testing.T) {
 
 func TestWhoCalled(t *testing.T) {
 	sys := newSystem(t, amazonconnect.Config{})
-	for _, c := range []struct{ what, body, from, to string }{
-		{"inbound", record(1, 1, nil), "+12125550101", "+12125550100"},
-		{"outbound", record(1, 1, map[string]any{"InitiationMethod": "OUTBOUND"}), "+12125550100", "+12125550101"},
-		{"withheld", record(1, 1, map[string]any{"CustomerEndpoint": map[string]any{"Address": "anonymous"}}), "", "+12125550100"},
-		{"no endpoint", record(1, 1, map[string]any{"CustomerEndpoint": nil}), "", "+12125550100"},
+	const caller, clinic = "+12125550101", "+12125550100"
+	for _, c := range []struct {
+		what, body, from, to string
+		direction            calls.Direction
+	}{
+		{"inbound", record(1, 1, nil), caller, clinic, calls.Inbound},
+		{"a callback", record(1, 1, map[string]any{"InitiationMethod": "CALLBACK"}), caller, clinic, calls.Inbound},
+		{"outbound", record(1, 1, map[string]any{"InitiationMethod": "OUTBOUND"}), clinic, caller, calls.Outbound},
+		{"by the API", record(1, 1, map[string]any{"InitiationMethod": "API"}), clinic, caller, calls.Outbound},
+		{"transferred", record(2, 1, map[string]any{"InitiationMethod": "TRANSFER"}), caller, clinic, ""},
+		{"withheld", record(1, 1, map[string]any{"CustomerEndpoint": map[string]any{"Address": "anonymous"}}), "", clinic, calls.Inbound},
+		{"no endpoint", record(1, 1, map[string]any{"CustomerEndpoint": nil}), "", clinic, calls.Inbound},
 	} {
 		got, err := sys.Read(phone.Event{Body: []byte(c.body)})
 		if err != nil || len(got.Legs) != 1 {
 			t.Fatalf("%s: %v", c.what, err)
 		}
-		if l := got.Legs[0]; l.From.Reveal() != c.from || l.To.Reveal() != c.to {
-			t.Errorf("%s: from or to is wrong", c.what)
+		if l := got.Legs[0]; l.From.Reveal() != c.from || l.To.Reveal() != c.to || l.Direction != c.direction {
+			t.Errorf("%s: from, to or direction (%q) is wrong", c.what, l.Direction)
 		}
 	}
 }

@@ -144,6 +144,8 @@ func TestQueueLogParts(t *testing.T) {
 		{"only the end of the talk", "1772460055|c|front|PJSIP/1|COMPLETEAGENT|3|45|1\n", calls.VerdictAnswered},
 		{"first one queue, then another", "1|x|q|m|ADDMEMBER\n1772460055|c|front|NONE|EXITWITHTIMEOUT|1|1|40\n1772460070|c|back|PJSIP/1|CONNECT|15|x|2\n", calls.VerdictAnswered},
 		{"hung up at once", "1772460010|c|front|NONE|ENTERQUEUE||2125550101|1\n1772460012|c|front|NONE|ABANDON|1|1|2\n", calls.VerdictShort},
+		{"a colleague who waits, rounded up", "1772460010|c|front|NONE|ENTERQUEUE||301|1\n1772460020|c|front|NONE|ABANDON|1|1|11\n", calls.VerdictInternal},
+		{"a colleague who waits, to the second", "1772460010|c|front|NONE|ENTERQUEUE||301|1\n1772460021|c|front|NONE|ABANDON|1|1|12\n", calls.VerdictInternal},
 		{"a colleague who waits", "1772460010|c|front|NONE|ENTERQUEUE||301|1\n1772460011|c|front|NONE|ABANDON|1|1|1\n", calls.VerdictInternal},
 	} {
 		got := calls.Collapse(readQueueLog(t, c.log, asterisk.QueueLog{}).Legs, calls.DefaultRules())

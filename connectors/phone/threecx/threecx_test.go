@@ -151,6 +151,10 @@ func TestEndings(t *testing.T) {
 			"c," + start + ",," + answer + ",continued_in,12125550101,Ext.800,,external_line,queue,,",
 			"c," + answer + "," + answer + "," + hangup + ",dst_participant_terminated,12125550101,Ext.100,,external_line,extension,,",
 		}, calls.VerdictAnswered},
+		{"a queue that passed the caller on", []string{
+			"c," + start + ",," + answer + ",continued_in,12125550101,Ext.800,,external_line,queue,,",
+			"c," + answer + ",," + hangup + ",src_participant_terminated,12125550101,Ext.100,,external_line,extension,,",
+		}, calls.VerdictAbandonedRing},
 		{"two records, nobody", []string{
 			"c," + start + ",," + answer + ",polling,12125550101,Ext.101,,external_line,extension,,",
 			"c," + start + "," + start + "," + hangup + ",src_participant_terminated,12125550101,Ext.800,,external_line,queue,,Ext.101;",

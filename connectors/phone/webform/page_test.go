@@ -309,11 +309,13 @@ func TestForged(t *testing.T) {
 	}
 	// A token is no signature: whoever loads a page cannot sign with it.
 	seconds, mac, _ := strings.Cut(p.token, ".")
-	r = phone.Request{Method: http.MethodPost, Header: http.Header{}, Body: []byte("page of site\n" + seconds), At: monday}
-	r.Header.Set("X-Ringback-Timestamp", seconds)
-	r.Header.Set("X-Ringback-Signature", "v1="+mac)
-	if _, err := form.Receive(r); err == nil {
-		t.Error("the token of a page signs a request")
+	for _, body := range []string{"page of site\n" + seconds, "page of site", "site", ""} {
+		r = phone.Request{Method: http.MethodPost, Header: http.Header{}, Body: []byte(body), At: monday}
+		r.Header.Set("X-Ringback-Timestamp", seconds)
+		r.Header.Set("X-Ringback-Signature", "v1="+mac)
+		if _, err := form.Receive(r); err == nil {
+			t.Errorf("the token of a page signs %q", body)
+		}
 	}
 }
 
