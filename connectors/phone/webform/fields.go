@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/ringback-health/ringback/callback"
@@ -75,7 +76,7 @@ func parseForm(body []byte) (filled, error) {
 	for name, all := range values {
 		for _, v := range all {
 			if f.fields[name].IsEmpty() {
-				f.fields[name] = phone.Text(v)
+				f.fields[name] = text(v)
 			}
 		}
 	}
@@ -93,7 +94,7 @@ func parseJSON(body []byte) (filled, error) {
 		if raw, ok := values[name]; ok && json.Unmarshal(raw, &v) != nil {
 			return filled{}, errForm
 		}
-		f.fields[name] = phone.Text(string(v))
+		f.fields[name] = text(string(v))
 	}
 	var times []struct{ Start, End time.Time }
 	if raw, ok := values[fieldTimes]; ok && json.Unmarshal(raw, &times) != nil {
@@ -103,6 +104,17 @@ func parseJSON(body []byte) (filled, error) {
 		f.times = append(f.times, callback.Period{Start: t.Start.UTC(), End: t.End.UTC()})
 	}
 	return f, nil
+}
+
+// text is what was written, without the control characters that nobody types and that
+// HTML and FHIR forbid; lines end in a line feed.
+func text(s string) redact.Text {
+	return phone.Text(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || r == 0xFFFE || r == 0xFFFF {
+			return -1
+		}
+		return r
+	}, s))
 }
 
 // Read makes an inquiry of what was sent. What is written in a field and cannot be
@@ -121,10 +133,10 @@ func (s *System) Read(e phone.Event) (phone.Report, error) {
 		Name: f.fields[fieldName], Phone: f.fields[fieldPhone], BirthDate: f.fields[fieldBirth],
 		Category: callback.Category(f.get(fieldCategory)), Consent: answerOf(f.get(fieldConsent)),
 	}
-	text := []string{f.get(fieldText)}
+	said := []string{f.get(fieldText)}
 	asWritten := func(what, value string) {
 		if value != "" {
-			text = append(text, what+", as written: "+value)
+			said = append(said, what+", as written: "+value)
 		}
 	}
 	if !in.Category.Valid() || in.Category == callback.SpamWrongNumber {
@@ -145,7 +157,7 @@ func (s *System) Read(e phone.Event) (phone.Report, error) {
 			in.Preferred = append(in.Preferred, p)
 		}
 	}
-	in.Text = redact.NewText(strings.TrimSpace(strings.Join(text, "\n")))
+	in.Text = redact.NewText(strings.TrimSpace(strings.Join(said, "\n")))
 	return phone.Report{Inquiries: []calls.Inquiry{in}}, nil
 }
 

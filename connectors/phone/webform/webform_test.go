@@ -150,6 +150,14 @@ func TestNothingWrittenIsLost(t *testing.T) {
 	}
 }
 
+func TestControlCharacters(t *testing.T) {
+	for _, body := range []string{"phone=1&text=a%0D%0Ab%17%00%C2%85c%09d%FF", "{\"phone\":\"1\",\"text\":\"a\\r\\nb\\u0017\\u0000\\u0085c\\td\xFF\"}"} {
+		if in := inquiry(t, newForm(t, webform.Config{}), phone.Event{Body: []byte(body)}); in.Text.Reveal() != "a\nbc\td\uFFFD" {
+			t.Errorf("%q", in.Text.Reveal())
+		}
+	}
+}
+
 func TestKeys(t *testing.T) {
 	form := newForm(t, webform.Config{})
 	key := func(at time.Time, body string) string {
