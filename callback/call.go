@@ -19,6 +19,17 @@ type Told struct {
 	Phone  PhoneID
 }
 
+// Report is what one event tells.
+type Report struct {
+	// Legs are records of call legs, each as of its At; see calls.Latest.
+	Legs []calls.Leg
+	// Inquiries are requests that were written in a form; each event of a form holds
+	// one, and its Key names it.
+	Inquiries []Inquiry
+	// Skip says why the event tells nothing of a call, "" when it does. No PHI.
+	Skip string
+}
+
 // Reading is what a stored event was found to tell.
 type Reading struct {
 	Told

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
@@ -14,12 +15,14 @@ import (
 	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/internal/intake"
+	numbers "github.com/ringback-health/ringback/internal/phone"
+	"github.com/ringback-health/ringback/internal/redact"
 )
 
 // PhoneSystem is what the switchboard needs of a phone system; connectors/phone.System
 // says what it promises.
 type PhoneSystem interface {
-	Read(calls.Event) (calls.Report, error)
+	Read(calls.Event) (callback.Report, error)
 }
 
 // Phone is one phone system of one clinic. Zero durations take the defaults named
@@ -133,7 +136,11 @@ func (b *Switchboard) listen(ctx context.Context, p Phone) error {
 		}
 		readings := make([]callback.Reading, 0, len(events))
 		for _, e := range events {
-			readings = append(readings, b.read(p, e))
+			r, err := b.read(ctx, p, e)
+			if err != nil {
+				return err
+			}
+			readings = append(readings, r)
 		}
 		if err := b.o.Ledger.Heard(ctx, readings); err != nil || len(events) < eventsAtOnce {
 			return err
@@ -141,23 +148,51 @@ func (b *Switchboard) listen(ctx context.Context, p Phone) error {
 	}
 }
 
-// read says which calls an event tells of.
-func (b *Switchboard) read(p Phone, e callback.Told) callback.Reading {
+// read says which calls an event tells of, and takes in what was asked for in a form.
+// The error is the ledger's.
+func (b *Switchboard) read(ctx context.Context, p Phone, e callback.Told) (callback.Reading, error) {
 	r := callback.Reading{Told: e, SettlesAt: e.At.Add(p.SettleAfter)}
 	report, err := p.System.Read(e.Event)
 	if err != nil {
 		r.Problem = err.Error()
 		b.o.Logger.Error("an event of a phone system cannot be read; it stays stored, and what it tells is missing", "clinic", p.Clinic, "phone", p.ID,
 			"event", e.ID, "error", fault.Describe(err))
-		return r
+		return r, nil
 	}
 	r.Skip = report.Skip
+	for _, in := range report.Inquiries {
+		_, err := b.o.Desk.Take(ctx, asked(p, e, in))
+		var invalid *intake.Invalid
+		if errors.As(err, &invalid) {
+			r.Problem = invalid.Error()
+			b.o.Logger.Error("a form cannot be taken as a callback; it stays stored", "clinic", p.Clinic, "phone", p.ID, "event", e.ID, "error", r.Problem)
+		} else if err != nil {
+			return r, err
+		}
+		b.o.Changed()
+	}
 	for _, l := range report.Legs {
 		if s := l.Call(); s != "" && !slices.Contains(r.Sessions, s) {
 			r.Sessions = append(r.Sessions, s)
 		}
 	}
-	return r
+	return r, nil
+}
+
+// asked is what a form asks for. A number that cannot be dialled is kept as text, as
+// that of a call is.
+func asked(p Phone, e callback.Told, in callback.Inquiry) intake.Submission {
+	s := intake.Submission{Source: string(p.ID), SourceID: e.Key, Clinic: string(p.Clinic), ReceivedAt: e.At, Name: in.Name, Phone: in.Phone, BirthDate: in.BirthDate,
+		Category: string(in.Category), Text: in.Text, Preferred: in.Preferred, Raw: e.Body}
+	if _, err := numbers.Parse(in.Phone.Reveal(), p.Region); err != nil && !errors.Is(err, numbers.ErrWithheld) {
+		s.Phone, s.Text = redact.Text{}, asWritten(in.Phone, in.Text)
+	}
+	return s
+}
+
+// asWritten keeps a number that cannot be dialled for a person, who may know what it means.
+func asWritten(number, text redact.Text) redact.Text {
+	return redact.NewText(strings.TrimSpace("Number as it was written: " + number.Reveal() + "\n" + text.Reveal()))
 }
 
 // settle judges the calls of which nothing more was told for a while.

@@ -203,7 +203,7 @@ func (b *Switchboard) submission(p Phone, c callback.Call) intake.Submission {
 	case errors.Is(err, numbers.ErrWithheld):
 		s.Phone = redact.NewText("anonymous")
 	default:
-		s.Text = redact.NewText("Number as the phone system wrote it: " + c.From.Reveal() + "\n" + s.Text.Reveal())
+		s.Text = asWritten(c.From, s.Text)
 	}
 	return s
 }

@@ -41,15 +41,15 @@ func second(n int) time.Time {
 	return tuesday.Add(time.Duration(n) * time.Second)
 }
 
-func (vendor) Read(e calls.Event) (calls.Report, error) {
+func (vendor) Read(e calls.Event) (callback.Report, error) {
 	var v vendorLeg
 	if err := json.Unmarshal(e.Body, &v); err != nil {
-		return calls.Report{}, errors.New("it is no leg")
+		return callback.Report{}, errors.New("it is no leg")
 	}
 	if v.Session == "" {
-		return calls.Report{Skip: "a fax"}, nil
+		return callback.Report{Skip: "a fax"}, nil
 	}
-	return calls.Report{Legs: []calls.Leg{{Session: v.Session, ID: v.ID, From: redact.NewText(v.From), To: redact.NewText(v.To), Direction: calls.Direction(v.Direction),
+	return callback.Report{Legs: []calls.Leg{{Session: v.Session, ID: v.ID, From: redact.NewText(v.From), To: redact.NewText(v.To), Direction: calls.Direction(v.Direction),
 		Stated: calls.Verdict(v.Says), Start: second(v.Start), Answer: second(v.Answer), End: second(v.End), At: second(v.At),
 		Message: calls.Message{Transcript: redact.NewText(v.Transcript)}}}}, nil
 }

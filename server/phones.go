@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,9 +31,11 @@ type PhoneHook struct {
 	// *PhoneRefused.
 	// The query is as it came, without its question mark.
 	Receive func(method, query string, header http.Header, body []byte, at time.Time) (PhoneReceipt, error)
-	// Allow says whether a client may send now; nil: always. It is for forms, which
-	// anybody can send.
-	Allow func(client string, at time.Time) bool
+	// Page answers who comes with a browser, by GET or HEAD; nil: there is nothing to see.
+	Page func(method, query string, header http.Header, at time.Time) PhoneReceipt
+	// Busy says whether somebody at an address sends too often, and what to answer then;
+	// nil: nobody does. It is for forms, which anybody can send.
+	Busy func(client netip.Addr, header http.Header, at time.Time) (PhoneReceipt, bool)
 	// Heard is called when there is something new to read. It must not block.
 	Heard func()
 }
@@ -97,10 +100,16 @@ func (s *Server) hear(w http.ResponseWriter, r *http.Request, h PhoneHook, store
 		w.WriteHeader(status)
 	}
 	at := s.clock.Now()
-	if h.Allow != nil && !h.Allow(clientOf(r), at) {
-		w.Header().Set("Retry-After", "60")
-		refuse(http.StatusTooManyRequests, "too many requests of one client")
+	if h.Page != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		h.Page(r.Method, r.URL.RawQuery, r.Header, at).write(w)
 		return
+	}
+	if h.Busy != nil {
+		if answer, busy := h.Busy(clientOf(r), r.Header, at); busy {
+			counted.refused.WithLabelValues(string(h.Clinic), string(h.Phone), strconv.Itoa(answer.Status)).Inc()
+			answer.write(w)
+			return
+		}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
 	var tooLarge *http.MaxBytesError
@@ -132,23 +141,29 @@ func (s *Server) hear(w http.ResponseWriter, r *http.Request, h PhoneHook, store
 		counted.told.WithLabelValues(string(h.Clinic), string(h.Phone)).Add(float64(len(receipt.Events)))
 		h.Heard()
 	}
-	for name, values := range receipt.Header {
-		w.Header()[name] = values
-	}
-	if receipt.Status == 0 {
-		receipt.Status = http.StatusNoContent
-	}
-	w.WriteHeader(receipt.Status)
-	_, _ = w.Write(receipt.Body)
+	receipt.write(w)
 }
 
-// clientOf is the machine that a request comes from, or the proxy before it.
-func clientOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
+// write answers.
+func (p PhoneReceipt) write(w http.ResponseWriter) {
+	for name, values := range p.Header {
+		w.Header()[name] = values
 	}
-	return host
+	if p.Status == 0 {
+		p.Status = http.StatusNoContent
+	}
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(p.Body)
+}
+
+// clientOf is the machine that a request comes from, or the proxy before it; the zero
+// address where that cannot be told.
+func clientOf(r *http.Request) netip.Addr {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return from.Addr().Unmap()
 }
 
 func told(h PhoneHook, events []calls.Event) []callback.Told {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,14 +41,14 @@ func (l *slowLedger) Hear(ctx context.Context, events []callback.Told) (int, err
 }
 
 // phoned is a server with one phone system whose requests are good when they say so.
-func phoned(t *testing.T, allow func(string, time.Time) bool) (*rig, *slowLedger, *atomic.Int64) {
+func phoned(t *testing.T, busy func(netip.Addr, http.Header, time.Time) (server.PhoneReceipt, bool)) (*rig, *slowLedger, *atomic.Int64) {
 	t.Helper()
 	l := &slowLedger{began: make(chan struct{}), let: make(chan struct{})}
 	heard := &atomic.Int64{}
 	r := newRig(t, func(o *server.Options) {
 		l.Store = o.Ledger.(*store.Store)
 		o.Ledger = l
-		o.Phones = []server.PhoneHook{{Clinic: "main-street", Phone: "main-line", Heard: func() { heard.Add(1) }, Allow: allow,
+		o.Phones = []server.PhoneHook{{Clinic: "main-street", Phone: "main-line", Heard: func() { heard.Add(1) }, Busy: busy,
 			Receive: func(method, _ string, h http.Header, body []byte, at time.Time) (server.PhoneReceipt, error) {
 				switch {
 				case method != http.MethodPost:
@@ -180,7 +181,10 @@ func TestAMorningOfCalls(t *testing.T) {
 
 func TestTooManyOfOneClient(t *testing.T) {
 	left := 2
-	r, l, _ := phoned(t, func(client string, _ time.Time) bool { left--; return left >= 0 && client == "127.0.0.1" })
+	r, l, _ := phoned(t, func(client netip.Addr, _ http.Header, _ time.Time) (server.PhoneReceipt, bool) {
+		left--
+		return server.PhoneReceipt{Status: http.StatusTooManyRequests}, left < 0 || client.String() != "127.0.0.1"
+	})
 	close(l.let)
 	for i, want := range []int{http.StatusNoContent, http.StatusNoContent, http.StatusTooManyRequests} {
 		if status, _ := r.phone(http.MethodPost, fmt.Sprint(i), good()); status != want {

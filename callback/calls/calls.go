@@ -94,6 +94,10 @@ type Leg struct {
 	Row int
 }
 
+// QueueLog is the App of a leg that a queue's own log tells. How such a leg ended, by
+// its Stated, goes before what call records say of the caller's time in a queue.
+const QueueLog = "queue_log"
+
 // Session is one call: all of its legs together.
 type Session struct {
 	// ID names the call and is the same each time the same log is read. Calls of

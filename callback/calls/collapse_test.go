@@ -377,3 +377,52 @@ func TestNeedsCallback(t *testing.T) {
 		}
 	}
 }
+
+// queueSays makes the leg a word of the queue's own log.
+func queueSays(v calls.Verdict) func(*calls.Leg) {
+	return func(l *calls.Leg) { l.ID, l.App, l.Stated = "", calls.QueueLog, v }
+}
+
+// TestQueueLogGoesFirst: what a queue says of itself goes before what call records make
+// of it, and before nothing else.
+func TestQueueLogGoesFirst(t *testing.T) {
+	agent := "PJSIP/301-00000002"
+	record := leg(0, 90, app("Queue"), rings(agent), answers(85)) // looks like an answer
+	for _, c := range []struct {
+		what string
+		legs []calls.Leg
+		want calls.Verdict
+	}{
+		{"the record alone", []calls.Leg{record}, calls.VerdictAnswered},
+		{"it knows better", []calls.Leg{record, leg(5, 90, queueSays(calls.VerdictAbandonedQueue))}, calls.VerdictAbandonedQueue},
+		{"a person elsewhere", []calls.Leg{record, leg(5, 60, queueSays(calls.VerdictAbandonedQueue)), leg(60, 90, rings(agent), answers(20))}, calls.VerdictAnswered},
+		{"a mailbox after it", []calls.Leg{record, leg(5, 60, queueSays(calls.VerdictAbandonedQueue)), leg(60, 90, app("VoiceMail"), answers(20))}, calls.VerdictVoicemail},
+		{"a word of another kind", []calls.Leg{record, leg(90, 95, app("Queue"), func(l *calls.Leg) { l.Stated = calls.VerdictCallbackRequested })}, calls.VerdictAnswered},
+	} {
+		got := calls.Collapse(c.legs, calls.DefaultRules())
+		if len(got) != 1 || got[0].Verdict != c.want {
+			t.Errorf("%s: %+v, want %s", c.what, got, c.want)
+		}
+	}
+}
+
+// TestEndOfAnAnswerToldElsewhere: a record of an answer without its end does not hide
+// that the caller was passed on to a mailbox when another one has the end.
+func TestEndOfAnAnswerToldElsewhere(t *testing.T) {
+	picked := leg(10, 10, queueSays(calls.VerdictAnswered), func(l *calls.Leg) { l.Answer, l.End, l.Duration = at(10), time.Time{}, 0 })
+	hung := leg(10, 40, queueSays(calls.VerdictAnswered), answers(30))
+	mailbox := leg(40, 60, app("VoiceMail"), answers(20))
+	for _, c := range []struct {
+		what string
+		legs []calls.Leg
+		want calls.Verdict
+	}{
+		{"both", []calls.Leg{picked, hung, mailbox}, calls.VerdictVoicemail},
+		{"the end is not told", []calls.Leg{picked, mailbox}, calls.VerdictAnswered},
+		{"the end of another answer", []calls.Leg{picked, leg(0, 5, queueSays(calls.VerdictAnswered), answers(5)), mailbox}, calls.VerdictAnswered},
+	} {
+		if got := calls.Collapse(c.legs, calls.DefaultRules()); len(got) != 1 || got[0].Verdict != c.want {
+			t.Errorf("%s: %+v, want %s", c.what, got, c.want)
+		}
+	}
+}

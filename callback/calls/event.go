@@ -23,14 +23,6 @@ const (
 	FormHistory Form = "history" // we asked the vendor's own log of calls; see connectors/phone.Historian
 )
 
-// Report is what one event tells.
-type Report struct {
-	// Legs are records of call legs, each as of its At; see Latest.
-	Legs []Leg
-	// Skip says why the event tells nothing of a call, "" when it does. No PHI.
-	Skip string
-}
-
 // Subscription is what a vendor promised to tell.
 type Subscription struct {
 	ID      string

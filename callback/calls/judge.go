@@ -29,7 +29,7 @@ type outcome struct {
 // judge sets the verdict, its reasons, when a person answered and for how long.
 // legs are in the order of compareLegs.
 func (r Rules) judge(s *Session, legs []Leg) {
-	outcomes := r.outcomes(legs)
+	outcomes := r.outcomes(r.withoutQueueLegs(legs))
 	people := slices.DeleteFunc(slices.Clone(outcomes), func(o outcome) bool { return o.verdict != VerdictAnswered })
 	for _, p := range people {
 		if a := p.leg.Answer; !a.IsZero() && (s.AnsweredAt.IsZero() || a.Before(s.AnsweredAt)) {
@@ -76,12 +76,22 @@ func (r Rules) judgeInbound(s *Session, legs []Leg, outcomes, people []outcome) 
 		if n := rung(legs); n > 0 {
 			s.Reasons = append(s.Reasons, fmt.Sprintf("destinations rung: %d", n))
 		}
-		if length, known := length(s, legs); known && length < r.ShortCall {
+		if length, known := length(s, r.withoutQueueLegs(legs)); known && length < r.ShortCall {
 			s.Reasons = slices.Insert(s.Reasons, 0, fmt.Sprintf("ended after %s, before the %s from which a call counts", length, r.ShortCall))
 			s.Verdict = VerdictShort
 		}
 	default: // busy, failed and the like have nothing to add
 	}
+}
+
+// withoutQueueLegs leaves out what call records say of a queue where the queue's own
+// log tells how the caller left it: to a call record, a caller who waited has been
+// ANSWERED, and the member whose phone rang last looks like the one who did.
+func (r Rules) withoutQueueLegs(legs []Leg) []Leg {
+	if !slices.ContainsFunc(legs, func(l Leg) bool { return l.App == QueueLog && l.Stated != "" }) {
+		return legs
+	}
+	return slices.DeleteFunc(slices.Clone(legs), func(l Leg) bool { return l.Stated == "" && matches(r.QueueApps, l.App) })
 }
 
 // messageAfter finds a mailbox that was reached after the last person had hung
@@ -91,7 +101,10 @@ func messageAfter(outcomes, people []outcome) (outcome, bool) {
 	for _, p := range people {
 		e := p.leg.end()
 		if e.IsZero() {
-			return outcome{}, false
+			if !endsElsewhere(p, people) {
+				return outcome{}, false
+			}
+			continue
 		}
 		if e.After(last) {
 			last = e
@@ -108,6 +121,14 @@ func messageAfter(outcomes, people []outcome) (outcome, bool) {
 		return outcome{}, false
 	}
 	return outcomes[i], true
+}
+
+// endsElsewhere reports whether another record tells the end of the same answer: a
+// queue's log has one line when a member picks up and one when they hang up.
+func endsElsewhere(p outcome, people []outcome) bool {
+	return !p.leg.Answer.IsZero() && slices.ContainsFunc(people, func(o outcome) bool {
+		return !o.leg.end().IsZero() && o.leg.Answer.Sub(p.leg.Answer).Abs() <= slack
+	})
 }
 
 // outcomes says what each leg means. A leg that rings the outer half of a Local

@@ -17,8 +17,11 @@ import (
 	"github.com/ringback-health/ringback/connectors/ehr"
 	"github.com/ringback-health/ringback/connectors/ehr/fhirr4"
 	"github.com/ringback-health/ringback/connectors/phone"
+	"github.com/ringback-health/ringback/connectors/phone/amazonconnect"
 	"github.com/ringback-health/ringback/connectors/phone/asterisk"
 	"github.com/ringback-health/ringback/connectors/phone/calllog"
+	"github.com/ringback-health/ringback/connectors/phone/threecx"
+	"github.com/ringback-health/ringback/connectors/phone/webform"
 	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/internal/config"
 	"github.com/ringback-health/ringback/internal/fault"
@@ -31,8 +34,8 @@ import (
 // ehrKinds, phoneSystems and logFormats are what this build knows.
 var (
 	ehrKinds     = ehr.NewRegistry(fhirr4.Kind())
-	phoneSystems = phone.NewSystems()
-	logFormats   = mustRegister(phone.NewRegistry(asterisk.Format{}, calllog.Format{}))
+	phoneSystems = phone.NewSystems(amazonconnect.Kind(), webform.Kind())
+	logFormats   = mustRegister(phone.NewRegistry(asterisk.Format{}, asterisk.QueueLog{}, threecx.Format{}, calllog.Format{}))
 )
 
 func mustRegister(r phone.Registry, err error) phone.Registry {

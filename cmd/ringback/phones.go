@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/connectors/phone"
+	"github.com/ringback-health/ringback/connectors/phone/webform"
 	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/internal/config"
 	"github.com/ringback-health/ringback/internal/redact"
@@ -76,7 +78,7 @@ func (l phoneLine) address(cfg config.Config) string {
 // hook lets the phone system in.
 func (l phoneLine) hook(cfg config.Config, heard func()) server.PhoneHook {
 	address := l.address(cfg)
-	return server.PhoneHook{Clinic: l.clinicID(), Phone: l.id(), Heard: heard,
+	h := server.PhoneHook{Clinic: l.clinicID(), Phone: l.id(), Heard: heard,
 		Receive: func(method, query string, header http.Header, body []byte, at time.Time) (server.PhoneReceipt, error) {
 			url := address
 			if query != "" {
@@ -87,8 +89,47 @@ func (l phoneLine) hook(cfg config.Config, heard func()) server.PhoneHook {
 			if errors.As(err, &refused) {
 				return server.PhoneReceipt{}, &server.PhoneRefused{Status: refused.Status, Reason: refused.Reason}
 			}
-			return server.PhoneReceipt{Events: got.Events, Status: got.Answer.Status, Header: got.Answer.Header, Body: got.Answer.Body}, err
+			r := receipt(got.Answer)
+			r.Events = got.Events
+			return r, err
 		}}
+	if page, can := l.system.(phone.Page); can {
+		show(&h, page, address)
+	}
+	return h
+}
+
+func receipt(a phone.Answer) server.PhoneReceipt {
+	return server.PhoneReceipt{Status: a.Status, Header: a.Header, Body: a.Body}
+}
+
+// A person fills in a form once or twice; an office behind one address does so more often.
+const (
+	formsAtOnce = 5
+	formEvery   = 20 * time.Second
+	formClients = 10_000
+)
+
+// show shows a form to whoever comes with a browser, and keeps away who sends too many.
+func show(h *server.PhoneHook, page phone.Page, address string) {
+	limiter := webform.NewLimiter(formsAtOnce, formEvery, formClients)
+	h.Page = func(method, query string, header http.Header, at time.Time) server.PhoneReceipt {
+		url := address
+		if query != "" {
+			url += "?" + query
+		}
+		return receipt(page.Page(phone.Request{Method: method, URL: url, Header: header, At: at}))
+	}
+	h.Busy = func(client netip.Addr, header http.Header, at time.Time) (server.PhoneReceipt, bool) {
+		if header.Get(webform.SignatureHeader) != "" { // all of them come from the clinic's web server
+			return server.PhoneReceipt{}, false
+		}
+		wait, ok := limiter.Allow(client, at)
+		if ok {
+			return server.PhoneReceipt{}, false
+		}
+		return receipt(page.Busy(phone.Request{Method: http.MethodPost, URL: address, Header: header, At: at}, wait)), true
+	}
 }
 
 // phone is the switchboard's part of it.

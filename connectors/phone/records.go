@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 )
 
@@ -122,6 +123,36 @@ func (r *Records) Next() (Record, error) {
 		return Record{}, &RowError{first.number, "cut off: the last row ends inside a quoted cell"}
 	}
 	return Record{}, &RowError{first.number, "its quotes do not match"}
+}
+
+// Rows yields a row for each record that is left, as Stream.Rows has it. read reads
+// one record; its reason says why a record is damaged, "" when it is none.
+func (r *Records) Rows(read func(Record) (row Row, reason string)) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for {
+			rec, err := r.Next()
+			var damaged *RowError
+			switch {
+			case errors.Is(err, io.EOF):
+				return
+			case errors.As(err, &damaged):
+				if !yield(Row{Line: damaged.Line}, damaged) {
+					return
+				}
+				continue
+			case err != nil:
+				yield(Row{}, err)
+				return
+			}
+			row, reason := read(rec)
+			if reason != "" {
+				row, err = Row{Line: rec.Line}, &RowError{Line: rec.Line, Reason: reason}
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
 }
 
 // join reads on over line breaks until the quotes close.

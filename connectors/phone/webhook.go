@@ -57,7 +57,7 @@ type Receipt struct {
 type (
 	Event        = calls.Event
 	Form         = calls.Form
-	Report       = calls.Report
+	Report       = callback.Report
 	Subscription = calls.Subscription
 )
 
@@ -87,6 +87,17 @@ type Subscriber interface {
 	// returned last time, the zero Subscription at first; what is still good is renewed, and what is not
 	// is deleted and made anew. Errors are *fault.Error; have is still to be kept then.
 	Subscribe(ctx context.Context, address string, have Subscription) (Subscription, error)
+}
+
+// Page is a System that people reach with a browser, at the address at which it
+// receives: a form that Ringback serves itself.
+type Page interface {
+	System
+	// Page answers a GET or HEAD of the address.
+	Page(Request) Answer
+	// Busy answers a request that is not to be received now because there were too many
+	// from its address, and says to try again after wait.
+	Busy(r Request, wait time.Duration) Answer
 }
 
 // Answer is what a vendor expects to hear. The zero Answer is 204 without a body.

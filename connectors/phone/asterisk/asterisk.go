@@ -1,7 +1,7 @@
 // Package asterisk reads the call detail records of Asterisk and FreePBX:
 // Master.csv as cdr_csv writes it, the files of cdr_custom in the order of its
 // sample configuration, and exports of the CDR table that begin with the names
-// of its columns.
+// of its columns; and queue_log, in which its queues say what became of each caller.
 //
 // What belongs here is how the records are written down. What a call was is
 // decided in callback/calls, by its Rules.

@@ -66,8 +66,8 @@ func (Format) Parse(r io.Reader, opts phone.Options) (*phone.Stream, error) {
 	records.Comma = head.comma
 	width := len(head.cells)
 	records.Fits = func(fields []string) bool { return len(fields) == width }
-	p := &parser{records: records, head: head, clock: timeReader{zone: zone, order: orderOf(opts.Region)}}
-	return &phone.Stream{Layout: head.describe(), Columns: head.columns, Rows: p.rows, Warnings: p.warnings}, nil
+	p := &parser{head: head, clock: timeReader{zone: zone, order: orderOf(opts.Region)}}
+	return &phone.Stream{Layout: head.describe(), Columns: head.columns, Rows: records.Rows(p.row), Warnings: p.warnings}, nil
 }
 
 // header is the row of column names.
@@ -199,37 +199,9 @@ func known(fields ...field) string {
 
 // parser is one log being read.
 type parser struct {
-	records *phone.Records
-	head    header
-	clock   timeReader
-	doubts  doubts
-}
-
-func (p *parser) rows(yield func(phone.Row, error) bool) {
-	for {
-		rec, err := p.records.Next()
-		var damaged *phone.RowError
-		switch {
-		case errors.Is(err, io.EOF):
-			return
-		case errors.As(err, &damaged):
-			if !yield(phone.Row{Line: damaged.Line}, damaged) {
-				return
-			}
-			continue
-		case err != nil:
-			yield(phone.Row{}, err)
-			return
-		}
-		row, reason := p.row(rec)
-		if reason != "" {
-			err = &phone.RowError{Line: rec.Line, Reason: reason}
-			row = phone.Row{Line: rec.Line}
-		}
-		if !yield(row, err) {
-			return
-		}
-	}
+	head   header
+	clock  timeReader
+	doubts doubts
 }
 
 // row reads one record; reason says why it could not be read.
