@@ -90,7 +90,7 @@ func system(t testing.TB, c twilio.Config, secrets ...string) phone.System {
 }
 
 func TestSystem(t *testing.T) {
-	for _, sample := range []string{"status-completed.form", "dial-no-answer.form", "enqueue-hangup.form", "recording-completed.form", "transcription.form"} {
+	for _, sample := range []string{"child-completed.form", "transcription.form"} {
 		t.Run(sample, func(t *testing.T) {
 			body := load(t, sample)
 			phonetest.RunSystem(t, phonetest.SystemCase{
