@@ -59,7 +59,7 @@ func tokenOf(body []byte) (sender, error) {
 	if _, err := d.Token(); err != nil {
 		return s, bad("the body is damaged JSON")
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // a Decoder returns it as it is
+	if _, err := d.Token(); err != io.EOF {
 		return s, bad("something follows the JSON object")
 	}
 	if tokens == 0 {
