@@ -74,6 +74,9 @@ func TestStories(t *testing.T) {
 	add("voicemail", calls.VerdictVoicemail, 0, 14*s, func(n story) []string {
 		return []string{n.event("call.missed", 30, ""), n.completed("unanswered", in, never, 60, true), n.left(14)}
 	})
+	add("missed is told after the end", calls.VerdictVoicemail, 0, 0, func(n story) []string {
+		return []string{n.completed("unanswered", in, never, 60, true), n.event("call.missed", 90, "")}
+	})
 	add("a message is said to be there", calls.VerdictVoicemail, 0, 0, func(n story) []string { return []string{n.completed("unanswered", in, never, 60, true)} })
 	for status, want := range map[string]calls.Verdict{
 		"unanswered": calls.VerdictAbandonedRing, "failed": calls.VerdictFailed, "forwarded": calls.VerdictAbandonedRing, "abandoned": calls.VerdictAbandonedRing,
