@@ -36,7 +36,7 @@ func (s *System) Read(e phone.Event) (phone.Report, error) {
 	}
 	switch {
 	case p.has("DialCallStatus"):
-		legs = append(legs, p.dial())
+		legs = append(legs, s.dial(p))
 	case p.has("QueueResult"):
 		legs = append(legs, p.queue())
 	case p.has("RecordingStatus") && !p.voicemail():
@@ -194,10 +194,12 @@ func setTimes(leg *calls.Leg, length time.Duration) {
 }
 
 // dial is the leg of what a <Dial> reached.
-func (p params) dial() calls.Leg {
+func (s *System) dial(p params) calls.Leg {
 	status := p.word("DialCallStatus")
 	leg := calls.Leg{Session: p.session(), ID: p["DialCallSid"], Seq: saysBridged}
-	if !isSID(leg.ID, "CA") {
+	// A conference has no call that was placed.
+	conference := !isSID(leg.ID, "CA")
+	if conference {
 		leg.ID = p["CallSid"] + "-dial-" + plain(status)
 	}
 	talk, told := p.length("DialCallDuration")
@@ -205,8 +207,11 @@ func (p params) dial() calls.Leg {
 	case "completed", "answered":
 		leg.Talk = talk
 		leg.Stated, leg.Note = p.pickedUp(talk, told && status == "completed")
-		if p.word("DialBridged") == "false" {
+		switch {
+		case p.word("DialBridged") == "false":
 			leg.Stated, leg.Note = calls.VerdictAbandonedRing, "somebody picked up and was not connected with the caller"
+		case conference && !s.conferences:
+			leg.Stated, leg.Note = calls.VerdictAbandonedQueue, "was in a conference, and Twilio does not tell whether anybody else was (conferences_answered)"
 		}
 	case "canceled":
 		leg.Stated, leg.Note = calls.VerdictAbandonedRing, "the caller hung up while it rang"
@@ -284,7 +289,7 @@ func (p params) recording() calls.Leg {
 // was withheld) is empty; of a SIP address the number is taken where it is one.
 func party(raw string) redact.Text {
 	s := phone.Plain(raw)
-	if rest, ok := strings.CutPrefix(strings.ToLower(s), "sip:"); ok {
+	if scheme, rest, ok := strings.Cut(strings.ToLower(s), ":"); ok && (scheme == "sip" || scheme == "sips") {
 		s, _, _ = strings.Cut(rest, "@")
 		if strings.Trim(s, "+0123456789") != "" {
 			return redact.Text{}

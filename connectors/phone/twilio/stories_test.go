@@ -103,7 +103,7 @@ func TestStories(t *testing.T) {
 	add("answered at the second try", calls.VerdictAnswered, 20*s, n.action("DialCallStatus", "no-answer", "DialCallSid", n.child(), "DialCallDuration", "0"),
 		n.action("DialCallStatus", "completed", "DialCallSid", sid("CA", 2001), "DialCallDuration", "20"), n.ended(60))
 	n = next()
-	add("answered in a conference", calls.VerdictAnswered, 0, n.action("DialCallStatus", "answered"), n.ended(60))
+	add("in a conference, perhaps alone", calls.VerdictAbandonedQueue, 0, n.action("DialCallStatus", "answered"), n.ended(60))
 	n = next()
 	add("nobody's answer was told", calls.VerdictAbandonedIVR, 0, n.ended(70))
 	rung()
@@ -202,6 +202,13 @@ func TestStories(t *testing.T) {
 	phonetest.RunStories(t, system(t, twilio.Config{}, "12345"), calls.DefaultRules(), stories...)
 }
 
+func TestConferencesAnswered(t *testing.T) {
+	report, err := system(t, twilio.Config{ConferencesAnswered: true}, "12345").Read(phone.Event{Body: []byte(story(1).action("DialCallStatus", "answered"))})
+	if err != nil || len(report.Legs) != 2 || report.Legs[1].Stated != calls.VerdictAnswered {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
 // What is told of who called and was called.
 func TestParties(t *testing.T) {
 	n := story(1)
@@ -210,6 +217,7 @@ func TestParties(t *testing.T) {
 		{"withheld, as a word", n.parent("ringing", 0, "From", "anonymous", "CallerName", "Anonymous"), "", "+12125550100", ""},
 		{"withheld, as digits", n.parent("ringing", 0, "From", "+266696687"), "", "+12125550100", ""},
 		{"by SIP", n.parent("ringing", 0, "From", "sip:+12125550123@203.0.113.7:5060"), "+12125550123", "+12125550100", ""},
+		{"by SIP over TLS", n.parent("ringing", 0, "From", "sips:+12125550123@pbx.example.org"), "+12125550123", "+12125550100", ""},
 		{"by SIP, without a number", n.parent("ringing", 0, "From", "sip:anna@pbx.example.org"), "", "+12125550100", ""},
 	} {
 		report, err := system(t, twilio.Config{}, "12345").Read(phone.Event{Body: []byte(c.event)})

@@ -10,8 +10,9 @@
 //   - statusCallback of each <Number>, <Client> and <Sip> in <Dial>, with
 //     statusCallbackEvent="initiated ringing answered completed": what became of each
 //     phone that rang, and when. It needs no change of the call flow.
-//   - or, less exact, action of <Dial>: what became of the whole <Dial>. An action
-//     takes over the call: see Config.ActionAnswer.
+//   - or, less exact, action of <Dial>: what became of the whole <Dial>; of a <Dial> of
+//     a <Conference> nothing else tells. An action takes over the call: see
+//     Config.ActionAnswer.
 //   - action of <Enqueue>: whether the caller was connected or gave up.
 //   - recordingStatusCallback and transcribeCallback of <Record>: messages.
 //
@@ -56,6 +57,11 @@ type Config struct {
 	// the flow here, for example <Response><Redirect>https://.../voicemail</Redirect></Response>.
 	// It is the same for every call.
 	ActionAnswer string `yaml:"action_answer"`
+
+	// ConferencesAnswered says that whoever was put into a conference by <Dial> was
+	// spoken with. Twilio tells that the caller was in it, and not whether anybody else
+	// was; unless this is set, such a call counts as one that nobody answered.
+	ConferencesAnswered bool `yaml:"conferences_answered"`
 
 	// AccountSID ("AC...") opens Twilio's list of calls, with which the ledger is held
 	// against; empty: it is not read.
@@ -143,8 +149,9 @@ func Kind() phone.Kind {
 
 // System is one account of Twilio's.
 type System struct {
-	settings phone.Settings
-	answer   phone.Answer // to an action
+	settings    phone.Settings
+	answer      phone.Answer // to an action
+	conferences bool         // count as answered
 }
 
 var _ phone.System = (*System)(nil)
@@ -162,7 +169,7 @@ func New(s phone.Settings, c Config) (phone.System, error) {
 	if twiml == "" {
 		twiml = emptyTwiML
 	}
-	sys := &System{settings: s, answer: phone.Answer{
+	sys := &System{settings: s, conferences: c.ConferencesAnswered, answer: phone.Answer{
 		Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/xml; charset=utf-8"}}, Body: []byte(twiml),
 	}}
 	if c.AccountSID == "" {
