@@ -25,6 +25,9 @@ type SystemCase struct {
 	// SignsBody says that the signature covers the whole body. Systems that only send a
 	// token cannot tell a body that was changed.
 	SignsBody bool
+	// Content is what of a body the signature covers where that is not its bytes: a
+	// form can be written in more than one way. nil: the bytes.
+	Content func(body []byte) string
 	// Headers are those without which a request is refused.
 	Headers []string
 	// PHI is what the event tells about the caller: numbers and names. None of it may
@@ -143,6 +146,9 @@ func (c SystemCase) changed(t *testing.T) {
 		for i := range len(body) * 8 {
 			r := c.Sign(c.Secret, received)
 			r.Body[i/8] ^= 1 << (i % 8)
+			if c.Content != nil && c.Content(r.Body) == c.Content(body) {
+				continue
+			}
 			c.refuses(t, r, "a bit of the body")
 		}
 	}
