@@ -151,8 +151,8 @@ func (s *System) Receive(r phone.Request) (phone.Receipt, error) {
 
 // verify returns the secret that the request is signed with.
 func (s *System) verify(r phone.Request) (redact.Secret, error) {
-	stamp := r.Header.Get("x-zm-request-timestamp")
-	digits, found := strings.CutPrefix(r.Header.Get("x-zm-signature"), "v0=")
+	stamp := r.Header.Get("X-Zm-Request-Timestamp")
+	digits, found := strings.CutPrefix(r.Header.Get("X-Zm-Signature"), "v0=")
 	mac, err := hex.DecodeString(digits)
 	if stamp == "" || !found || err != nil {
 		return redact.Secret{}, phone.Refuse("the signature of Zoom or its time is missing or has another form")

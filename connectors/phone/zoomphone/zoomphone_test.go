@@ -49,8 +49,8 @@ func request(secret, body string, at time.Time) phone.Request {
 	m := hmac.New(sha256.New, []byte(secret))
 	fmt.Fprintf(m, "v0:%s:%s", stamp, body)
 	h := http.Header{}
-	h.Set("x-zm-request-timestamp", stamp)
-	h.Set("x-zm-signature", "v0="+hex.EncodeToString(m.Sum(nil)))
+	h.Set("X-Zm-Request-Timestamp", stamp)
+	h.Set("X-Zm-Signature", "v0="+hex.EncodeToString(m.Sum(nil)))
 	return phone.Request{Method: http.MethodPost, URL: "https://phones.example.com/hooks/main-line", Header: h, Body: []byte(body), At: at}
 }
 
@@ -60,7 +60,7 @@ func TestConformance(t *testing.T) {
 		New:    func(s phone.Settings) (phone.System, error) { return zoomphone.New(s, nil) },
 		Sign:   func(secret string, at time.Time) phone.Request { return request(secret, body, at) },
 		Secret: secret, Other: "another-token", SignsTime: true, SignsBody: true,
-		Headers: []string{"x-zm-signature", "x-zm-request-timestamp"},
+		Headers: []string{"X-Zm-Signature", "X-Zm-Request-Timestamp"},
 		PHI:     []string{"2125550123"},
 	})
 }
@@ -69,8 +69,8 @@ func TestConformance(t *testing.T) {
 func TestVectors(t *testing.T) {
 	at := time.Unix(1629407755, 0)
 	h := http.Header{}
-	h.Set("x-zm-request-timestamp", "1629407755")
-	h.Set("x-zm-signature", "v0=bdd8e6fff97305229a2d0a1661cb26649801a8e4d784ac5e81895cbe9e9ff5c2")
+	h.Set("X-Zm-Request-Timestamp", "1629407755")
+	h.Set("X-Zm-Signature", "v0=bdd8e6fff97305229a2d0a1661cb26649801a8e4d784ac5e81895cbe9e9ff5c2")
 	r := phone.Request{Method: http.MethodPost, Header: h, At: at, Body: []byte(`{"event":"phone.callee_missed","payload":{},"event_ts":1629407755259}`)}
 	if got, err := system(t).Receive(r); err != nil || len(got.Events) != 1 {
 		t.Errorf("%+v, %v", got, err)
@@ -272,9 +272,9 @@ func FuzzReceive(f *testing.F) {
 		if got, err := sys.Receive(signed); (err == nil) != (len(got.Events) == 1 || got.Answer.Status == http.StatusOK) {
 			t.Fatalf("%+v, %v", got, err)
 		}
-		signed.Header.Set("x-zm-signature", signature)
-		signed.Header.Set("x-zm-request-timestamp", stamp)
-		if got, err := sys.Receive(signed); err == nil && signature != request(secret, string(body), began).Header.Get("x-zm-signature") {
+		signed.Header.Set("X-Zm-Signature", signature)
+		signed.Header.Set("X-Zm-Request-Timestamp", stamp)
+		if got, err := sys.Receive(signed); err == nil && signature != request(secret, string(body), began).Header.Get("X-Zm-Signature") {
 			t.Fatalf("taken with another signature: %d events", len(got.Events))
 		}
 	})
