@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/ringback-health/ringback/connectors/phone"
 	"github.com/ringback-health/ringback/internal/jose"
@@ -103,22 +102,11 @@ func (s *System) Read(e phone.Event) (phone.Report, error) {
 	if err := json.Unmarshal(e.Body, &told); err != nil {
 		return phone.Report{}, errors.New("dialpad: the event is no JSON object with the fields of a call event")
 	}
-	if told.CallID.missing() {
+	if told.CallID.ID() == "" {
 		if told.State == "" {
 			return phone.Report{Skip: "it has neither a call_id nor a state: it is no call event"}, nil
 		}
 		return phone.Report{}, errors.New("dialpad: the event has a state and no call_id")
 	}
 	return phone.Report{Legs: s.legs(told)}, nil
-}
-
-// id is an identifier of Dialpad's, which may be absent in several ways.
-type id phone.Scalar
-
-// UnmarshalJSON reads it as a Scalar.
-func (i *id) UnmarshalJSON(b []byte) error { return (*phone.Scalar)(i).UnmarshalJSON(b) }
-
-func (i id) missing() bool {
-	v := strings.ToLower(strings.TrimSpace(string(i)))
-	return v == "" || v == "0" || v == "null" || v == "none" || len(v) > 64 || strings.Trim(v, "0123456789abcdefghijklmnopqrstuvwxyz-_") != ""
 }

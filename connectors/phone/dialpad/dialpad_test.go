@@ -80,7 +80,7 @@ func TestConformance(t *testing.T) {
 			return phone.Request{
 				Method: http.MethodPost, URL: "https://phones.example.com/hooks/main-line", At: at,
 				Header: http.Header{"Content-Type": {"application/jwt"}},
-				Body:   sign(secret, hs256, tell(t, fields{"state": "missed", "date_rang": ms(1), "date_ended": ms(20)})),
+				Body:   sign(secret, hs256, `{"call_id":7,"state":"missed","direction":"inbound","external_number":"+12125550123","contact":{"name":"Sam Sample"},"date_started":1772467200000}`),
 			}
 		},
 		Secret: secret, Other: "another-secret", SignsBody: true,

@@ -8,17 +8,16 @@ import (
 
 	"github.com/ringback-health/ringback/callback/calls"
 	"github.com/ringback-health/ringback/connectors/phone"
-	number "github.com/ringback-health/ringback/internal/phone"
 	"github.com/ringback-health/ringback/internal/redact"
 )
 
 // event is a call event, as far as it is used. Times are milliseconds since 1970,
 // lengths milliseconds.
 type event struct {
-	CallID           id              `json:"call_id"`
-	MasterCallID     id              `json:"master_call_id"`
-	EntryPointCallID id              `json:"entry_point_call_id"`
-	OperatorCallID   id              `json:"operator_call_id"`
+	CallID           phone.Scalar    `json:"call_id"`
+	MasterCallID     phone.Scalar    `json:"master_call_id"`
+	EntryPointCallID phone.Scalar    `json:"entry_point_call_id"`
+	OperatorCallID   phone.Scalar    `json:"operator_call_id"`
 	State            string          `json:"state"`
 	Direction        string          `json:"direction"`
 	IsInternal       bool            `json:"is_internal"`
@@ -59,7 +58,7 @@ type recording struct {
 // not speak of them takes nothing back.
 func (s *System) legs(e event) []calls.Leg {
 	l := calls.Leg{
-		Session: e.session(), ID: string(e.CallID), At: e.At.Milliseconds(), Direction: e.direction(),
+		Session: e.session(), ID: e.CallID.ID(), At: e.At.Milliseconds(), Direction: e.direction(),
 		Start: e.Started.Milliseconds(), End: e.Ended.Milliseconds(), FromName: e.callerName(),
 	}
 	l.From, l.To = e.numbers()
@@ -85,12 +84,12 @@ func (s *System) legs(e event) []calls.Leg {
 
 // session names the call that this one is part of.
 func (e event) session() string {
-	for _, i := range []id{e.MasterCallID, e.EntryPointCallID} {
-		if !i.missing() {
-			return string(i)
+	for _, i := range []phone.Scalar{e.MasterCallID, e.EntryPointCallID} {
+		if i.ID() != "" {
+			return i.ID()
 		}
 	}
-	return string(e.CallID)
+	return e.CallID.ID()
 }
 
 func (e event) direction() calls.Direction {
@@ -108,32 +107,21 @@ func (e event) direction() calls.Direction {
 
 // numbers are who called and who was called. contact is the outside end.
 func (e event) numbers() (from, to redact.Text) {
-	outside := known(e.ExternalNumber, e.Contact.Phone)
-	inside := known(e.InternalNumber, e.Target.Phone)
+	outside := phone.Number(e.ExternalNumber, e.Contact.Phone)
+	inside := phone.Number(e.InternalNumber, e.Target.Phone)
 	if strings.EqualFold(e.Direction, "outbound") {
 		return inside, outside
 	}
 	return outside, inside
 }
 
-// known is the first number that is one.
-func known(numbers ...phone.Scalar) redact.Text {
-	for _, n := range numbers {
-		if !number.Withheld(string(n)) {
-			return phone.Text(string(n))
-		}
-	}
-	return redact.Text{}
-}
-
 // callerName is the name of the outside end where it called. Dialpad writes the number in
 // its place where it knows none.
 func (e event) callerName() redact.Text {
-	name := string(e.Contact.Name)
-	if strings.EqualFold(e.Direction, "outbound") || number.Withheld(name) || strings.Trim(name, "+0123456789 ()-.") == "" {
+	if strings.EqualFold(e.Direction, "outbound") {
 		return redact.Text{}
 	}
-	return phone.Text(name)
+	return phone.CallerName(e.Contact.Name)
 }
 
 // verdict says how the call itself stands. date_connected decides whether somebody
@@ -141,9 +129,9 @@ func (e event) callerName() redact.Text {
 // plays, and an event may be lost.
 func (s *System) verdict(e event) (calls.Verdict, string) {
 	connected := !e.Connected.Milliseconds().IsZero()
-	person := !e.OperatorCallID.missing() ||
+	person := e.OperatorCallID.ID() != "" ||
 		slices.ContainsFunc(s.cfg.PersonTargets, func(t string) bool { return strings.EqualFold(t, string(e.Target.Type)) })
-	if v, note := e.mailbox(); v != "" && e.OperatorCallID.missing() && talked(e) == 0 {
+	if v, note := e.mailbox(); v != "" && e.OperatorCallID.ID() == "" && talked(e) == 0 {
 		return v, note // the mailbox is what was connected
 	}
 	switch {
@@ -192,20 +180,13 @@ func (e event) mailbox() (calls.Verdict, string) {
 
 // message is what is known of it.
 func (e event) message() calls.Message {
-	m := calls.Message{ID: plainID(e.VoicemailID), URL: phone.Text(string(e.VoicemailLink)), Transcript: phone.Text(string(e.Transcription))}
+	m := calls.Message{ID: e.VoicemailID.ID(), URL: phone.Text(string(e.VoicemailLink)), Transcript: phone.Text(string(e.Transcription))}
 	for _, r := range e.Recordings {
 		if strings.EqualFold(string(r.Type), "voicemail") {
 			m.Length = max(m.Length, r.Duration.Length(time.Millisecond))
 		}
 	}
 	return m
-}
-
-func plainID(s phone.Scalar) string {
-	if id(s).missing() {
-		return ""
-	}
-	return string(s)
 }
 
 // wantsCallback reports whether the caller asked for one, in whatever type that is told.

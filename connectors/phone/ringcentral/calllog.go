@@ -85,8 +85,8 @@ func (s *System) readRecord(body []byte) (phone.Report, error) {
 	}
 	for i := range out.Legs {
 		l := &out.Legs[i]
-		l.Session, l.ID, l.Seq, l.Direction = name, fmt.Sprintf("log-%s-%d", plainID(r.ID), i), int64(i+1), r.direction()
-		l.From, l.FromName = r.From.number(), r.From.callerName()
+		l.Session, l.ID, l.Seq, l.Direction = name, fmt.Sprintf("log-%s-%d", r.ID.ID(), i), int64(i+1), r.direction()
+		l.From, l.FromName = r.From.number(), phone.CallerName(r.From.Name)
 		if i == 0 {
 			l.To = r.To.number()
 		}
@@ -120,11 +120,11 @@ func (r record) voicemail() calls.Message {
 	if r.Message.Type != "" && !strings.EqualFold(string(r.Message.Type), "voicemail") {
 		return calls.Message{}
 	}
-	return calls.Message{ID: plainID(r.Message.ID), URL: phone.Text(string(r.Message.URI))}
+	return calls.Message{ID: r.Message.ID.ID(), URL: phone.Text(string(r.Message.URI))}
 }
 
 func (s *System) logLeg(r record) calls.Leg {
-	l := calls.Leg{Start: moment(r.Start), Duration: r.Duration.Length(time.Second), To: r.To.number()}
+	l := calls.Leg{Start: r.Start.RFC3339(), Duration: r.Duration.Length(time.Second), To: r.To.number()}
 	if !l.Start.IsZero() {
 		l.End = l.Start.Add(l.Duration)
 	}

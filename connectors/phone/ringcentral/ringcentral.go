@@ -215,18 +215,9 @@ func keyOf(body []byte) string {
 		UUID phone.Scalar `json:"uuid"`
 	}
 	if err := json.Unmarshal(body, &n); err == nil {
-		if id := plainID(n.UUID); len(id) >= 16 {
+		if id := n.UUID.ID(); len(id) >= 16 {
 			return id
 		}
 	}
 	return phone.KeyOf(body)
-}
-
-// plainID is an identifier, "" for what is none.
-func plainID(s phone.Scalar) string {
-	v := phone.Plain(string(s))
-	if len(v) > 128 || strings.Trim(v, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_=.") != "" {
-		return ""
-	}
-	return v
 }

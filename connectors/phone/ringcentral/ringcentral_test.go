@@ -222,7 +222,15 @@ func TestStories(t *testing.T) {
 	own := map[string]any{"phoneNumber": "+12125550100", "extensionId": desk}
 	colleague := map[string]any{"phoneNumber": "102", "extensionId": nurse}
 
+	// A message names no call: it is put to the one that its caller made then.
+	later := map[string]any{"phoneNumber": "+12125550177"}
+	lateCall := (&call{id: "late"}).tell(
+		step{sec: 7200, party: 2, extension: desk, direction: "Inbound", code: "Proceeding", from: later}, step{sec: 7220, party: 2, extension: desk, direction: "Inbound", code: "VoiceMail", from: later},
+		step{sec: 7250, party: 2, extension: desk, direction: "Inbound", code: "Disconnected", from: later})
+	lateMessage := strings.NewReplacer("82063400004", "82063400777", "+12125550123", "+12125550177", "2018-02-28T10:05:55.000Z", at(7222)).Replace(load(t, "voicemail.json"))
+
 	phonetest.RunStories(t, system(t), calls.DefaultRules(),
+		phonetest.Story{Name: "a mailbox and the message that names no call", Want: calls.VerdictVoicemail, Message: 3 * time.Second, Rung: began.Add(2 * time.Hour), Events: append(lateCall, lateMessage)},
 		story("menu, then a person, with a hold", calls.VerdictAnswered, 15*time.Second, with(
 			inbound(0, 2, menu, "Setup"), inbound(9, 2, menu, "Disconnected"), inbound(9, 3, desk, "Setup"), inbound(9, 3, desk, "Proceeding"),
 			inbound(17, 3, desk, "Answered"), inbound(21, 3, desk, "Hold"), inbound(24, 3, desk, "Answered"), inbound(32, 3, desk, "Disconnected"), caller(32, "Disconnected"))...),

@@ -9,7 +9,6 @@ import (
 
 	"github.com/ringback-health/ringback/callback/calls"
 	"github.com/ringback-health/ringback/connectors/phone"
-	number "github.com/ringback-health/ringback/internal/phone"
 	"github.com/ringback-health/ringback/internal/redact"
 )
 
@@ -60,8 +59,10 @@ var errNoEvent = errors.New("ringcentral: the notification is no JSON object wit
 // its parties a leg, by the party's id; the sequence orders what is told of it.
 //
 // A voicemail names no call: neither the notification nor the message has a session id
-// [H]. It is a session of its own, named by the message, whose leg carries the message's
-// id. The call log links the message to its call by that id.
+// [H]. It is a session of its own, named by the message. calls.JoinMessages puts it to its
+// call: by the message's id, which the call log names in the record of the call, or by
+// caller and time. Whoever judges it without the legs of the call sees two missed sessions
+// of one caller, which is one too many.
 func (s *System) Read(e phone.Event) (phone.Report, error) {
 	if e.Form == phone.FormHistory {
 		return s.readRecord(e.Body)
@@ -99,11 +100,11 @@ func (s *System) readSession(body json.RawMessage) (phone.Report, error) {
 	}
 	var r phone.Report
 	for _, p := range told.Parties {
-		id := plainID(p.ID)
+		id := p.ID.ID()
 		if id == "" {
 			return phone.Report{}, errors.New("ringcentral: a party of the telephony session has no id")
 		}
-		l := s.leg(p, moment(told.EventTime))
+		l := s.leg(p, told.EventTime.RFC3339())
 		l.Session, l.ID, l.Seq = name, id, told.Sequence
 		r.Legs = append(r.Legs, l)
 	}
@@ -115,15 +116,15 @@ func (s *System) readSession(body json.RawMessage) (phone.Report, error) {
 
 // sessionName is the id that notifications and the call log share.
 func sessionName(id, legacy phone.Scalar) string {
-	if v := plainID(id); v != "" {
+	if v := id.ID(); v != "" {
 		return v
 	}
-	return plainID(legacy)
+	return legacy.ID()
 }
 
 // leg is a party as of a moment.
 func (s *System) leg(p party, at time.Time) calls.Leg {
-	l := calls.Leg{At: at, Direction: p.direction(), From: p.From.number(), FromName: p.From.callerName(), To: p.To.number()}
+	l := calls.Leg{At: at, Direction: p.direction(), From: p.From.number(), FromName: phone.CallerName(p.From.Name), To: p.To.number()}
 	code := strings.ToLower(string(p.Status.Code))
 	switch code {
 	case "disconnected", "gone":
@@ -167,21 +168,7 @@ func (e end) outside() bool {
 	return e.ExtensionID == "" && (strings.HasPrefix(string(e.Number), "+") || len(e.Number) > 6)
 }
 
-func (e end) number() redact.Text {
-	for _, n := range []phone.Scalar{e.Number, e.ExtensionNumber} {
-		if !number.Withheld(string(n)) {
-			return phone.Text(string(n))
-		}
-	}
-	return redact.Text{}
-}
-
-func (e end) callerName() redact.Text {
-	if number.Withheld(string(e.Name)) || e.Name == e.Number || strings.Trim(string(e.Name), "+0123456789 ()-.") == "" {
-		return redact.Text{}
-	}
-	return phone.Text(string(e.Name))
-}
+func (e end) number() redact.Text { return phone.Number(e.Number, e.ExtensionNumber) }
 
 // kind says what is at an extension, by the settings.
 type kind int
@@ -293,13 +280,13 @@ func readVoicemail(body json.RawMessage) (phone.Report, error) {
 	if err := json.Unmarshal(body, &v); err != nil {
 		return phone.Report{}, errNoEvent
 	}
-	id := plainID(v.ID)
+	id := v.ID.ID()
 	if id == "" {
 		return phone.Report{}, errors.New("ringcentral: the voicemail has no id")
 	}
 	l := calls.Leg{
-		Session: messageName(id), ID: messageName(id), At: moment(v.Modified), Direction: calls.Inbound,
-		From: v.From.number(), FromName: v.From.callerName(), Start: moment(v.Created),
+		Session: messageName(id), ID: messageName(id), At: v.Modified.RFC3339(), Direction: calls.Inbound,
+		From: v.From.number(), FromName: phone.CallerName(v.From.Name), Start: v.Created.RFC3339(),
 		Stated: calls.VerdictVoicemail, Note: "left a voicemail", Message: calls.Message{ID: id},
 	}
 	if v.From.Number == "" && v.From.ExtensionNumber != "" {
@@ -324,12 +311,3 @@ func readVoicemail(body json.RawMessage) (phone.Report, error) {
 
 // messageName is the name of the session that a voicemail is.
 func messageName(id string) string { return "voicemail-" + id }
-
-// moment reads a time of RingCentral's; zero for what is none.
-func moment(s phone.Scalar) time.Time {
-	t, err := time.Parse(time.RFC3339, string(s))
-	if err != nil || t.Year() < 2000 || t.Year() > 2200 {
-		return time.Time{}
-	}
-	return t.UTC()
-}

@@ -27,9 +27,9 @@ type subscription struct {
 // Subscribe makes sure that there is one active subscription to address, made with the
 // current secret and for what the settings ask for now.
 //
-// One that RingCentral blacklisted, because an answer of ours was no 200 or we were away for long,
-// never comes back: it is deleted and made anew, and so is one that was made with another
-// secret, address or filter. RenewAt is soon whatever the subscription's life, because
+// One that RingCentral blacklisted, because an answer of ours was no 200 or we were away
+// for long, never comes back: it is deleted and made anew, and so is one that was made
+// with another secret, address or filter. RenewAt is soon whatever the subscription's life, because
 // that is the only way to notice. What was missed meanwhile is found in the call log.
 //
 // The returned ID is RingCentral's and a fingerprint of what it was made for.
@@ -149,7 +149,7 @@ func (s *WithAPI) promised(sub subscription, id string) phone.Subscription {
 	return phone.Subscription{ID: id, Until: until, RenewAt: renewAt}
 }
 
-func expiration(sub subscription) time.Time { return moment(phone.Scalar(sub.Expiration)) }
+func expiration(sub subscription) time.Time { return phone.Scalar(sub.Expiration).RFC3339() }
 
 func path(id string) string { return "subscription/" + url.PathEscape(id) }
 

@@ -112,9 +112,9 @@ func legsOf(elements []element) (phone.Report, error) {
 }
 
 func (e element) leg() (calls.Leg, error) {
-	id := plainID(e.ID)
+	id := e.ID.ID()
 	if id == "" {
-		id = plainID(e.OldID)
+		id = e.OldID.ID()
 	}
 	session := sessionOf(e.CallID)
 	if id == "" || session == "" {
@@ -122,19 +122,19 @@ func (e element) leg() (calls.Leg, error) {
 	}
 	l := calls.Leg{
 		Session: session, ID: id, Direction: e.direction(),
-		FromName: nameOf(e.CallerName, e.CallerDID), To: known(e.CalleeDID, e.CalleeExt),
-		Start: moment(e.Start), End: moment(e.End),
+		FromName: phone.CallerName(e.CallerName), To: phone.Number(e.CalleeDID, e.CalleeExt),
+		Start: e.Start.RFC3339(), End: e.End.RFC3339(),
 	}
 	if !strings.EqualFold(string(e.CallerNumType), "anonymous_number") {
-		l.From = known(e.CallerDID, e.CallerExt)
+		l.From = phone.Number(e.CallerDID, e.CallerExt)
 	}
 	l.At = l.End
 	l.Stated, l.Note = e.verdict()
 	switch l.Stated {
 	case calls.VerdictAnswered:
-		l.Answer, l.Talk = moment(e.Answer), e.TalkTime.Length(time.Second)
+		l.Answer, l.Talk = e.Answer.RFC3339(), e.TalkTime.Length(time.Second)
 	case calls.VerdictVoicemail:
-		l.Message.ID = plainID(e.VoicemailID)
+		l.Message.ID = e.VoicemailID.ID()
 	default: // nobody was on the line
 	}
 	return l, nil

@@ -25,8 +25,8 @@ const (
 )
 
 // History asks GET /phone/call_history for the calls that began in the span, and GET
-// /phone/call_history/{call_history_uuid} for the elements of those that a queue or menu is said to
-// have answered, since only they tell whether a person took the call.
+// /phone/call_history/{call_history_uuid} for the elements of those that a queue or menu is
+// said to have answered, since only they tell whether a person took the call.
 func (s *WithHistory) History(ctx context.Context, in callback.Span, page func([]phone.Event) error) error {
 	for from := in.From; from.Before(in.Until); from = from.Add(maxSpan) {
 		to := from.Add(maxSpan)
@@ -85,7 +85,7 @@ func (s *WithHistory) events(ctx context.Context, records []json.RawMessage) ([]
 			return nil, fault.New(fault.Retry, op, "Zoom answered something else than a call record")
 		}
 		body := []byte(raw)
-		if id := plainID(r.HistoryID); id != "" && r.needsElements() {
+		if id := r.HistoryID.ID(); id != "" && r.needsElements() {
 			var detail json.RawMessage
 			if err := s.get(ctx, op, "phone/call_history/"+url.PathEscape(id), nil, &detail); err != nil {
 				if !fault.Is(err, fault.NotFound) { // the list says enough then

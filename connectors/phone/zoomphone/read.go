@@ -8,7 +8,6 @@ import (
 
 	"github.com/ringback-health/ringback/callback/calls"
 	"github.com/ringback-health/ringback/connectors/phone"
-	number "github.com/ringback-health/ringback/internal/phone"
 	"github.com/ringback-health/ringback/internal/redact"
 )
 
@@ -116,8 +115,8 @@ func readStatus(side, what string, object json.RawMessage, at time.Time) (phone.
 		return phone.Report{}, errors.New("zoomphone: the event of a call has no call_id")
 	}
 	l := calls.Leg{
-		Session: session, At: at, From: st.Caller.number(), FromName: nameOf(st.Caller.Name, st.Caller.Number), To: st.Callee.number(),
-		Start: moment(st.Ringing), Answer: moment(st.Answer), End: moment(st.End),
+		Session: session, At: at, From: st.Caller.number(), FromName: phone.CallerName(st.Caller.Name), To: st.Callee.number(),
+		Start: st.Ringing.RFC3339(), Answer: st.Answer.RFC3339(), End: st.End.RFC3339(),
 	}
 	switch {
 	case side == "caller":
@@ -138,7 +137,7 @@ func readStatus(side, what string, object json.RawMessage, at time.Time) (phone.
 	return phone.Report{Legs: []calls.Leg{l}}, nil
 }
 
-func (e end) number() redact.Text { return known(e.Number) }
+func (e end) number() redact.Text { return phone.Number(e.Number) }
 
 // verdict says how the leg stands.
 func (st status) verdict(what string) (calls.Verdict, string) {
@@ -147,7 +146,7 @@ func (st status) verdict(what string) (calls.Verdict, string) {
 	switch {
 	case what == "ringing":
 		return "", ""
-	case what == "answered", what == "connected", !moment(st.Answer).IsZero(), v == calls.VerdictAnswered:
+	case what == "answered", what == "connected", !st.Answer.RFC3339().IsZero(), v == calls.VerdictAnswered:
 		return at.answered()
 	case what == "rejected":
 		return calls.VerdictRejected, "a colleague declined the call"
@@ -223,13 +222,13 @@ func readVoicemail(object json.RawMessage, at time.Time) (phone.Report, error) {
 	if err := json.Unmarshal(object, &v); err != nil {
 		return phone.Report{}, errNoEvent
 	}
-	id := plainID(v.ID)
+	id := v.ID.ID()
 	if id == "" {
 		return phone.Report{}, errors.New("zoomphone: the event of a voicemail has no id")
 	}
 	l := calls.Leg{
-		Session: sessionOf(v.CallID), ID: "voicemail-" + id, At: at, Direction: calls.Inbound, Start: moment(v.Date),
-		From: external(v.Caller, v.CallerType), FromName: nameOf(v.CallerName, v.Caller), To: known(v.Callee, v.CalleeNumber),
+		Session: sessionOf(v.CallID), ID: "voicemail-" + id, At: at, Direction: calls.Inbound, Start: v.Date.RFC3339(),
+		From: external(v.Caller, v.CallerType), FromName: phone.CallerName(v.CallerName), To: phone.Number(v.Callee, v.CalleeNumber),
 		Stated: calls.VerdictVoicemail, Note: "left a voicemail",
 		Message: calls.Message{ID: id, URL: phone.Text(string(v.URL)), Length: v.Duration.Length(time.Second)},
 	}
@@ -252,25 +251,7 @@ func external(n, kind phone.Scalar) redact.Text {
 	if kind == "2" && len(plain) > 10 && plain[0] != '0' && strings.Trim(plain, "0123456789") == "" {
 		return redact.NewText("+" + plain)
 	}
-	return known(n)
-}
-
-// known is the first number that is one.
-func known(numbers ...phone.Scalar) redact.Text {
-	for _, n := range numbers {
-		if !number.Withheld(string(n)) {
-			return phone.Text(string(n))
-		}
-	}
-	return redact.Text{}
-}
-
-// nameOf is a name that says more than the number.
-func nameOf(name, of phone.Scalar) redact.Text {
-	if name == of || number.Withheld(string(name)) || strings.Trim(string(name), "+0123456789 ()-.") == "" {
-		return redact.Text{}
-	}
-	return phone.Text(string(name))
+	return phone.Number(n)
 }
 
 // extension reports whether a number is one of the account's own.
@@ -278,29 +259,11 @@ func extension(n string) bool {
 	return n != "" && len(n) <= 6 && strings.Trim(n, "0123456789") == ""
 }
 
-// moment reads a time of Zoom's; zero for what is none.
-func moment(s phone.Scalar) time.Time {
-	t, err := time.Parse(time.RFC3339, string(s))
-	if err != nil || t.Year() < 2000 || t.Year() > 2200 {
-		return time.Time{}
-	}
-	return t.UTC()
-}
-
 // sessionOf is the call_id without the suffix of a call that was passed on.
 func sessionOf(callID phone.Scalar) string {
-	v := plainID(callID)
+	v := callID.ID()
 	if i := strings.LastIndexByte(v, '_'); i > 0 && i+1 < len(v) && strings.Trim(v[i+1:], "0123456789") == "" {
 		return v[:i]
-	}
-	return v
-}
-
-// plainID is an identifier, "" for what is none.
-func plainID(s phone.Scalar) string {
-	v := phone.Plain(string(s))
-	if len(v) > 128 || strings.Trim(v, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_=.") != "" {
-		return ""
 	}
 	return v
 }
