@@ -255,6 +255,8 @@ func TestStories(t *testing.T) {
 			inbound(0, 2, queue, "Setup"), inbound(2, 2, queue, "Answered"), inbound(10, 3, desk, "Proceeding"), inbound(15, 3, desk, "Answered"),
 			inbound(15, 2, queue, "Disconnected", "AgentAnswered"), inbound(45, 3, desk, "Disconnected"), caller(45, "Disconnected"))...),
 		story("an agent answered, and only the queue's party tells", calls.VerdictAnswered, 0, with(inbound(2, 2, queue, "Answered"), inbound(15, 2, queue, "Disconnected", "AgentAnswered"))...),
+		story("told in the same millisecond: the sequence decides", calls.VerdictAnswered, 0, with(inbound(15, 2, queue, "Answered"), inbound(15, 2, queue, "Disconnected", "AgentAnswered"))...),
+		story("missed by one while another was busy", calls.VerdictAbandonedRing, 0, with(inbound(20, 2, desk, "Disconnected", "missed"), inbound(2, 3, nurse, "Disconnected", "TargetBusy", "missed"))...),
 		story("a menu answers, and the caller hangs up", calls.VerdictAbandonedIVR, 0, with(inbound(0, 2, menu, "Setup"), inbound(1, 2, menu, "Answered"), inbound(30, 2, menu, "Disconnected"), caller(30, "Disconnected"))...),
 		story("busy", calls.VerdictBusy, 0, with(inbound(1, 2, desk, "Setup"), inbound(2, 2, desk, "Disconnected", "TargetBusy", "missed"))...),
 		story("declined", calls.VerdictRejected, 0, with(inbound(1, 2, desk, "Setup"), inbound(8, 2, desk, "Disconnected", "Rejected", "missed"))...),

@@ -225,6 +225,9 @@ func TestStories(t *testing.T) {
 		element(i, "i1", menu, fields{"result": "answered", "answer_time": sec(0), "end_time": sec(4)}), element(i, "i2", queue, fields{"result": "answered", "start_time": sec(4)}),
 		element(i+"_1", "i3", answered), element(i+"_1", "i4", fields{"event": "monitor", "result": "answered"})),
 	}})
+	j := id()
+	stories = append(stories, phonetest.Story{Name: "a supervisor who listened answered nobody", Want: calls.VerdictAbandonedQueue, Events: []string{elements(
+		element(j, "j1", queue, result("abandoned")), element(j, "j2", answered, fields{"event": "monitor"}))}})
 	phonetest.RunStories(t, system(t), calls.DefaultRules(), stories...)
 }
 
