@@ -19,9 +19,10 @@ import (
 // have the same ID or are the two halves of one Local channel. Legs with
 // neither belong together when the same caller was in both at the same time,
 // since nobody calls twice at once; withheld callers are never put together
-// unless the records are equal in everything.
+// unless the records are equal in everything. A message that is told without its call is
+// put to it; see JoinMessages.
 func Collapse(legs []Leg, rules Rules) []Session {
-	groups := group(legs)
+	groups := group(JoinMessages(legs))
 	sessions := make([]Session, 0, len(groups))
 	for _, g := range groups {
 		sessions = append(sessions, rules.session(g))

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -44,6 +45,16 @@ type PrivateKeyJWTConfig struct {
 	Life time.Duration // of an assertion, up to 5 min; 0: 60 s
 }
 
+// FormGrantConfig describes a grant that asks with the same members each time, beside
+// the client's secret: a JWT that a person made for the client once (RFC 7523 §2.1,
+// grant_type urn:ietf:params:oauth:grant-type:jwt-bearer), and what vendors made up.
+type FormGrantConfig struct {
+	TokenEndpoint
+	Secret redact.Secret
+	Style  string                   // as in ClientCredentialsConfig
+	Form   map[string]redact.Secret // of the request; grant_type is required
+}
+
 // RefreshTokenConfig describes an OAuth 2 refresh of a login that a person made
 // once (RFC 6749 §6). The client proves itself with Secret or Key; one that is
 // public has neither.
@@ -79,12 +90,36 @@ func PrivateKeyJWT(cfg PrivateKeyJWTConfig) (Authenticator, error) {
 	return clientCredentials(cfg.TokenEndpoint, cred)
 }
 
+// FormGrant authenticates with access tokens for the members of a form. Tokens are kept
+// and renewed as with ClientCredentials.
+func FormGrant(cfg FormGrantConfig) (Authenticator, error) {
+	cred, err := newSecretCredential(cfg.ClientID, cfg.Secret, cfg.Style)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Form["grant_type"].IsEmpty() {
+		return nil, errors.New("the grant of an OAuth client has no grant_type")
+	}
+	form := url.Values{}
+	for name, value := range cfg.Form {
+		if value.IsEmpty() {
+			return nil, fmt.Errorf("the grant of an OAuth client needs its %s", name)
+		}
+		form.Set(name, value.Reveal())
+	}
+	return grantWith(cfg.TokenEndpoint, cred, form)
+}
+
 func clientCredentials(cfg TokenEndpoint, cred credential) (Authenticator, error) {
+	return grantWith(cfg, cred, url.Values{"grant_type": {"client_credentials"}})
+}
+
+// grantWith asks with the members of form and the scopes.
+func grantWith(cfg TokenEndpoint, cred credential, form url.Values) (Authenticator, error) {
 	e, err := newEndpoint(cfg, cred)
 	if err != nil {
 		return nil, err
 	}
-	form := url.Values{"grant_type": {"client_credentials"}}
 	if len(cfg.Scopes) > 0 {
 		form.Set("scope", strings.Join(cfg.Scopes, " "))
 	}

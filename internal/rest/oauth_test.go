@@ -94,6 +94,37 @@ func TestTokenRequest(t *testing.T) {
 	}
 }
 
+func TestFormGrant(t *testing.T) {
+	var got string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		r.ParseForm()
+		got = fmt.Sprintf("%s %s|%s", user, password, r.PostForm.Encode())
+		io.WriteString(w, `{"access_token":"t","token_type":"bearer","expires_in":3600}`)
+	}))
+	defer srv.Close()
+	cfg := rest.FormGrantConfig{
+		TokenEndpoint: rest.TokenEndpoint{URL: srv.URL, ClientID: "ringback"}, Secret: redact.NewSecret("s"),
+		Form: map[string]redact.Secret{
+			"grant_type": redact.NewSecret("urn:ietf:params:oauth:grant-type:jwt-bearer"), "assertion": redact.NewSecret("a.b.c"),
+		},
+	}
+	a, err := rest.FormGrant(cfg)
+	header, err := apply(t.Context(), closed(t, a, err))
+	want := "ringback s|assertion=a.b.c&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer"
+	if err != nil || header != "Bearer t" || got != want {
+		t.Errorf("%v %q\ngot  %s\nwant %s", err, header, got, want)
+	}
+	cfg.Form["assertion"] = redact.Secret{}
+	if _, err := rest.FormGrant(cfg); err == nil || !strings.Contains(err.Error(), "assertion") {
+		t.Errorf("without an assertion: %v", err)
+	}
+	delete(cfg.Form, "grant_type")
+	if _, err := rest.FormGrant(cfg); err == nil {
+		t.Error("without a grant_type")
+	}
+}
+
 func TestTokenLifetime(t *testing.T) {
 	cases := []struct {
 		members string

@@ -48,12 +48,15 @@ func usedUp(h http.Header, now time.Time) time.Duration {
 	return wait
 }
 
-// parseRateLimit reads what a server tells about its limits in any of three forms
+// parseRateLimit reads what a server tells about its limits, in any of three forms
 // of the IETF's draft-ietf-httpapi-ratelimit-headers:
 //
 //	RateLimit: "default";r=50;t=30, "fhirInteractions";r=0;t=12   (08 and later)
 //	RateLimit: limit=100, remaining=50, reset=30                  (07 and before)
 //	RateLimit-Remaining: 50 and RateLimit-Reset: 30               (06 and before)
+//
+// and X-Rate-Limit-Remaining with X-Rate-Limit-Window, the length of the window in which
+// it is counted, as RingCentral tells them: there is more at the latest when that is over.
 //
 // Times are seconds from now; a reset that can only be a date, in seconds since 1970,
 // as others write it, is taken for one. What cannot be read is left out, and what is left out
@@ -76,7 +79,10 @@ func parseRateLimit(h http.Header, now time.Time) []allowance {
 	var pair allowance
 	pair.read("r="+h.Get("Ratelimit-Remaining"), "r", "t")
 	pair.read("t="+fromNow(h.Get("Ratelimit-Reset"), now), "r", "t")
-	for _, a := range []allowance{flat, pair} {
+	var window allowance
+	window.read("r="+h.Get("X-Rate-Limit-Remaining"), "r", "t")
+	window.read("t="+h.Get("X-Rate-Limit-Window"), "r", "t")
+	for _, a := range []allowance{flat, pair, window} {
 		if a != (allowance{}) {
 			list = append(list, a)
 		}

@@ -36,6 +36,8 @@ func TestRateLimitHeaders(t *testing.T) {
 		{"oldest form", http.Header{"Ratelimit-Limit": {"100"}, "Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": {"7"}}, 7 * time.Second, 7 * time.Second},
 		{"oldest form, a date", http.Header{"Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": {"1772971207"}}, 7 * time.Second, 7 * time.Second},
 		{"oldest form, a date gone by", http.Header{"Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": {"1772971199"}}, none, 0},
+		{"with a window", http.Header{"X-Rate-Limit-Limit": {"10"}, "X-Rate-Limit-Remaining": {"0"}, "X-Rate-Limit-Window": {"60"}}, time.Minute, time.Minute},
+		{"with a window, plenty", http.Header{"X-Rate-Limit-Remaining": {"9"}, "X-Rate-Limit-Window": {"60"}}, time.Minute, 0},
 		{"only a reset", http.Header{"Ratelimit-Reset": {"7"}}, 7 * time.Second, 0},
 		{"no time", http.Header{"Ratelimit": {`"default";r=0`}}, none, 0},
 		{"now", http.Header{"Ratelimit": {`"default";r=0;t=0`}}, none, 0},
