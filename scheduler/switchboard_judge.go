@@ -67,6 +67,13 @@ func (b *Switchboard) judge(ctx context.Context, p Phone, c callback.Call, now t
 	before := c.Verdict
 	c.Session, c.SettlesAt, c.JudgedAt = session, time.Time{}, now
 	c.Number = b.outside(p, session)
+	switch call, err := b.joined(ctx, p, c, now); {
+	case err != nil:
+		return err
+	case call != "":
+		c.Why = "the message of call " + call
+		return b.save(ctx, c)
+	}
 	err = b.follow(ctx, p, &c, before, now)
 	var invalid *intake.Invalid
 	if errors.As(err, &invalid) {
@@ -91,23 +98,11 @@ func (b *Switchboard) save(ctx context.Context, c callback.Call) error {
 
 // session puts together what was told of a call. An empty session: nothing was.
 func (b *Switchboard) session(ctx context.Context, p Phone, c callback.Call) (s calls.Session, over bool, err error) {
-	events, err := b.o.Ledger.EventsOf(ctx, c.Key())
+	legs, err := b.legs(ctx, p, c.Key())
 	if err != nil {
 		return s, false, err
 	}
-	var legs []calls.Leg
-	for _, e := range events {
-		report, err := p.System.Read(e.Event)
-		if err != nil {
-			continue // it was told of when it came
-		}
-		for _, l := range report.Legs {
-			if l.Call() == c.ID {
-				legs = append(legs, l)
-			}
-		}
-	}
-	legs = calls.Latest(legs)
+	legs = slices.DeleteFunc(calls.JoinMessages(legs), func(l calls.Leg) bool { return l.Call() != c.ID })
 	for _, s := range calls.Collapse(legs, p.Calls) {
 		if s.ID == c.ID {
 			if s.StartedAt.IsZero() {
@@ -118,6 +113,63 @@ func (b *Switchboard) session(ctx context.Context, p Phone, c callback.Call) (s 
 		}
 	}
 	return s, true, nil
+}
+
+// legs is all that the events of a call tell, of it and of others.
+func (b *Switchboard) legs(ctx context.Context, p Phone, k callback.CallKey) ([]calls.Leg, error) {
+	events, err := b.o.Ledger.EventsOf(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	var legs []calls.Leg
+	for _, e := range events {
+		report, err := p.System.Read(e.Event)
+		if err != nil {
+			continue // it was told of when it came
+		}
+		legs = append(legs, report.Legs...)
+	}
+	return calls.Latest(legs), nil
+}
+
+// joined puts a message that was told without its call to that call, which is judged
+// again with it; see calls.JoinMessages. It returns the call's id, "" where it finds none.
+func (b *Switchboard) joined(ctx context.Context, p Phone, c callback.Call, now time.Time) (string, error) {
+	if c.Message.ID == "" || c.Number.IsEmpty() {
+		return "", nil
+	}
+	near, err := b.callsWith(ctx, c, callback.Span{From: c.StartedAt.Add(-p.GiveUpAfter), Until: c.StartedAt.Add(p.SettleAfter)})
+	if err != nil {
+		return "", err
+	}
+	own, err := b.o.Ledger.EventsOf(ctx, c.Key())
+	if err != nil {
+		return "", err
+	}
+	legs, err := b.legs(ctx, p, c.Key())
+	if err != nil {
+		return "", err
+	}
+	for _, n := range near {
+		if n.Phone != c.Phone || n.ID == c.ID {
+			continue
+		}
+		more, err := b.legs(ctx, p, n.Key())
+		if err != nil {
+			return "", err
+		}
+		legs = append(legs, more...)
+	}
+	i := slices.IndexFunc(legs, func(l calls.Leg) bool { return l.Call() == c.ID })
+	call := calls.JoinMessages(legs)[i].Call()
+	if call == c.ID {
+		return "", nil
+	}
+	var readings []callback.Reading
+	for _, e := range own {
+		readings = append(readings, callback.Reading{Told: e, Sessions: []string{call}, SettlesAt: now})
+	}
+	return call, b.o.Ledger.Heard(ctx, readings)
 }
 
 // outside is the number at the other end of a call, E.164; empty where there is none

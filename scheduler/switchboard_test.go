@@ -30,8 +30,8 @@ const mainLine = callback.PhoneID("main-line")
 type vendor struct{}
 
 type vendorLeg struct {
-	Session, ID, From, To, Says, Direction, Transcript string
-	Start, Answer, End, At                             int // seconds after ten; 0: not told
+	Session, ID, From, To, Says, Direction, Transcript, Message string
+	Start, Answer, End, At                                      int // seconds after ten; 0: not told
 }
 
 func second(n int) time.Time {
@@ -51,7 +51,7 @@ func (vendor) Read(e calls.Event) (callback.Report, error) {
 	}
 	return callback.Report{Legs: []calls.Leg{{Session: v.Session, ID: v.ID, From: redact.NewText(v.From), To: redact.NewText(v.To), Direction: calls.Direction(v.Direction),
 		Stated: calls.Verdict(v.Says), Start: second(v.Start), Answer: second(v.Answer), End: second(v.End), At: second(v.At),
-		Message: calls.Message{Transcript: redact.NewText(v.Transcript)}}}}, nil
+		Message: calls.Message{ID: v.Message, Transcript: redact.NewText(v.Transcript)}}}}, nil
 }
 
 // exchange is a world with a switchboard.
@@ -374,6 +374,32 @@ func TestTranscriptsComeLate(t *testing.T) {
 	x.run(time.Minute)
 	if again := x.record(id); again.Revision != r.Revision {
 		t.Error("what a machine heard first was replaced")
+	}
+}
+
+// TestMessagesToldWithoutTheirCall: a voicemail that is told by itself is put to the call
+// in which it was left, before or after that one was judged, and counts for no second call.
+func TestMessagesToldWithoutTheirCall(t *testing.T) {
+	message := vendorLeg{Session: "vm-1", Message: "1", From: annsPhone, Direction: "inbound", Says: string(calls.VerdictVoicemail), Start: 25, End: 45}
+	for _, wait := range []time.Duration{0, 5 * time.Minute} {
+		x := newExchange(t)
+		x.tell(missedCall("s", 10))
+		if wait > 0 {
+			x.run(wait)
+		}
+		x.tell(message)
+		x.run(time.Minute)
+		c, m := x.call("s"), x.call("vm-1")
+		r := x.record(c.Callback)
+		if c.Verdict != calls.VerdictVoicemail || c.Message.ID != "1" || m.Callback != "" || m.Why != "the message of call s" || r.Repeats != 0 {
+			t.Errorf("after %s: %s %q, the message: callback %q, %q; %d repeats", wait, c.Verdict, c.Message.ID, m.Callback, m.Why, r.Repeats)
+		}
+	}
+	x := newExchange(t)
+	x.tell(message)
+	x.run(time.Minute)
+	if m := x.call("vm-1"); m.Callback == "" {
+		t.Errorf("a message whose call nobody told of is lost: %q", m.Why)
 	}
 }
 

@@ -17,11 +17,17 @@ import (
 	"github.com/ringback-health/ringback/connectors/ehr"
 	"github.com/ringback-health/ringback/connectors/ehr/fhirr4"
 	"github.com/ringback-health/ringback/connectors/phone"
+	"github.com/ringback-health/ringback/connectors/phone/aircall"
 	"github.com/ringback-health/ringback/connectors/phone/amazonconnect"
 	"github.com/ringback-health/ringback/connectors/phone/asterisk"
 	"github.com/ringback-health/ringback/connectors/phone/calllog"
+	"github.com/ringback-health/ringback/connectors/phone/dialpad"
+	"github.com/ringback-health/ringback/connectors/phone/quo"
+	"github.com/ringback-health/ringback/connectors/phone/ringcentral"
 	"github.com/ringback-health/ringback/connectors/phone/threecx"
+	"github.com/ringback-health/ringback/connectors/phone/twilio"
 	"github.com/ringback-health/ringback/connectors/phone/webform"
+	"github.com/ringback-health/ringback/connectors/phone/zoomphone"
 	"github.com/ringback-health/ringback/internal/clock"
 	"github.com/ringback-health/ringback/internal/config"
 	"github.com/ringback-health/ringback/internal/fault"
@@ -34,8 +40,9 @@ import (
 // ehrKinds, phoneSystems and logFormats are what this build knows.
 var (
 	ehrKinds     = ehr.NewRegistry(fhirr4.Kind())
-	phoneSystems = phone.NewSystems(amazonconnect.Kind(), webform.Kind())
-	logFormats   = mustRegister(phone.NewRegistry(asterisk.Format{}, asterisk.QueueLog{}, threecx.Format{}, calllog.Format{}))
+	phoneSystems = phone.NewSystems(aircall.Kind(), amazonconnect.Kind(), dialpad.Kind(), quo.Kind(), ringcentral.Kind(), twilio.Kind(), webform.Kind(),
+		zoomphone.Kind())
+	logFormats = mustRegister(phone.NewRegistry(asterisk.Format{}, asterisk.QueueLog{}, threecx.Format{}, calllog.Format{}))
 )
 
 func mustRegister(r phone.Registry, err error) phone.Registry {
