@@ -15,8 +15,8 @@ import (
 // HMAC-SHA256 under one of the secrets. It is for vendors who sign their webhooks so.
 //
 // No other algorithm is taken, whatever the header says: the secret is not to be used
-// as something else, and "none" is no signature. The signature has to be written in the
-// one canonical way, so that what was changed in transit is refused to the last bit. All
+// as something else, and "none" is no signature. Each part has to be written in the one
+// canonical way, so that what was changed in transit is refused to the last bit. All
 // secrets are tried whatever the first ones say. The error is a *fault.Error, Permanent,
 // and holds nothing of the token.
 func OpenHS256(compact []byte, secrets []redact.Secret) ([]byte, error) {
@@ -25,9 +25,13 @@ func OpenHS256(compact []byte, secrets []redact.Secret) ([]byte, error) {
 	if len(parts) != 3 {
 		return nil, failed(op, "it is no compact JWS of three parts", nil)
 	}
-	mac, err := base64.RawURLEncoding.Strict().DecodeString(string(parts[2]))
-	if err != nil || base64.RawURLEncoding.EncodeToString(mac) != string(parts[2]) {
-		return nil, failed(op, "its signature is not written in base64url", nil)
+	// The library signs what it decoded, written anew: bits of the text that mean nothing
+	// would not be missed, in the signature and in the payload alike.
+	for _, part := range parts {
+		content, err := base64.RawURLEncoding.DecodeString(string(part))
+		if err != nil || base64.RawURLEncoding.EncodeToString(content) != string(part) {
+			return nil, failed(op, "a part of it is not written in canonical base64url", nil)
+		}
 	}
 	message, err := jws.Parse(compact, jws.WithCompact())
 	if err != nil || len(message.Signatures()) != 1 {
