@@ -129,13 +129,13 @@ func (a *Audit) Add(s calls.Session) {
 
 // caller numbers the people behind numbers, from 1; 0 is nobody.
 func (a *Audit) caller(number redact.Text, dialled bool) uint32 {
-	raw := rawNumber{number.Reveal(), dialled}
+	raw := rawNumber{number.Reveal(), dialled && len(number.Reveal()) > 10} // a prefix makes a number longer
 	if id, known := a.byRaw[raw]; known {
 		return id
 	}
 	key := raw.number
 	if a.opts.Key != nil {
-		key = a.opts.Key(number, dialled)
+		key = a.opts.Key(number, raw.dialled)
 	}
 	id := a.byKey[key]
 	if id == 0 && key != "" {

@@ -12,13 +12,22 @@ import (
 // when clocks are put back.
 const Window = 25 * time.Hour
 
+// Crowd is how many legs a Collector holds before it takes a log at its word: a log
+// that so far was in order to within some minutes is not expected to be out of order by
+// a day. Then it holds the legs of four times the greatest disorder that it has seen,
+// and of four hours at least.
+const Crowd = 50_000
+
+const leastWindow = 4 * time.Hour
+
 // edge is how close to the first or last call of a log a call is that may go on in
 // another log: logs are cut at midnight, and calls are not.
 const edge = time.Hour
 
 // Collector makes sessions of logs that are too long to be held in memory. It gives
 // the sessions that Collapse would give of all legs together, one by one as soon as
-// nothing more can belong to them, and holds little more than the legs of a Window.
+// nothing more can belong to them, and holds little more than the legs of a Window, or
+// a Crowd of them.
 //
 // A log may run forwards or backwards. Several logs may come in any order and may
 // overlap: a leg that stands in two of them counts once, and a call that is cut in
@@ -41,10 +50,12 @@ type Collector struct {
 	began     bool
 	direction int // of the log: 1 forwards, -1 backwards, 0 not known yet
 	first     time.Time
-	last      time.Time // the earliest and the latest start in the log
-	cut       time.Time // what begins on the other side of it is settled
+	last      time.Time        // the earliest and the latest start in the log
+	cut       time.Time        // what begins on the other side of it is settled
+	held      int              // legs that are not settled
+	behind    [2]time.Duration // by way: the farthest that a row stood behind others
 
-	byName map[string]*bucket // legs of which the group is known by a name
+	byName map[string]*bucket // legs that belong to one call, or to one caller
 	joined bucket             // legs that may be joined by their channels
 	grown  int                // the size at which joined is looked at again
 	edges  []Leg              // legs near the ends of logs
@@ -57,8 +68,17 @@ type Collector struct {
 
 // bucket is legs that may belong together, and the time they cover.
 type bucket struct {
+	id          string // of the call, when they are known to be one
 	legs        []Leg
 	first, last time.Time
+}
+
+// groups puts the legs of the bucket together.
+func (b *bucket) groups() []legGroup {
+	if b.id != "" {
+		return []legGroup{{b.id, b.legs}}
+	}
+	return group(b.legs)
 }
 
 // NewCollector returns a Collector that hands each session to settle, in no
@@ -125,48 +145,72 @@ func (c *Collector) advance(at time.Time) {
 	switch {
 	case !c.began:
 		c.began, c.first, c.last = true, at, at
+		return
 	case c.direction > 0 && at.Before(c.cut), c.direction < 0 && at.After(c.cut):
 		c.late++
 	}
-	// A log shows its direction by the first row that is a Window away from another.
+	c.behind[forwards] = max(c.behind[forwards], c.last.Sub(at))
+	c.behind[backwards] = max(c.behind[backwards], at.Sub(c.first))
+	// A log shows its direction by the first row that is a window away from another.
 	switch {
 	case at.After(c.last):
 		c.last = at
-		if c.direction == 0 && c.last.Sub(c.first) > Window {
+		if c.direction == 0 && c.last.Sub(c.first) > c.window(forwards) {
 			c.direction, c.cut = 1, c.first
 		}
 	case at.Before(c.first):
 		c.first = at
-		if c.direction == 0 && c.last.Sub(c.first) > Window {
+		if c.direction == 0 && c.last.Sub(c.first) > c.window(backwards) {
 			c.direction, c.cut = -1, c.last
 		}
 	}
-	const every = 3 * time.Hour // looking through everything takes time
-	if forwards := c.last.Add(-Window); c.direction > 0 && forwards.Sub(c.cut) > every {
-		c.cut = forwards
+	switch window := c.window(forwards); {
+	case c.direction > 0 && c.last.Add(-window).Sub(c.cut) > pause(window):
+		c.cut = c.last.Add(-window)
 		c.sweep(func(_, last time.Time) bool { return last.Add(slack).Before(c.cut) })
-	}
-	if backwards := c.first.Add(Window); c.direction < 0 && c.cut.Sub(backwards) > every {
-		c.cut = backwards
-		c.sweep(func(first, _ time.Time) bool { return first.Add(-slack).After(c.cut) })
+	case c.direction < 0:
+		window = c.window(backwards)
+		if next := c.first.Add(window); c.cut.Sub(next) > pause(window) {
+			c.cut = next
+			c.sweep(func(first, _ time.Time) bool { return first.Add(-slack).After(c.cut) })
+		}
 	}
 }
+
+// forwards and backwards are the ways in which a log may run.
+const (
+	forwards = iota
+	backwards
+)
+
+// window is how far apart rows may be and still stand in the wrong order.
+func (c *Collector) window(way int) time.Duration {
+	if c.held < Crowd {
+		return Window
+	}
+	return min(max(4*c.behind[way], leastWindow), Window)
+}
+
+// pause is how far a log moves on before everything is looked through again.
+func pause(window time.Duration) time.Duration { return window / 8 }
 
 // put keeps a leg until its session is settled. Only legs with channels and without
 // a session can be the halves of one Local channel; all others are known by a name.
 func (c *Collector) put(l Leg) {
-	b := &c.joined
-	if l.Session != "" || l.Channel.IsEmpty() && l.DstChannel.IsEmpty() {
-		key := cmp.Or(l.Session, l.ID)
-		if key == "" {
-			key = callerKey(l)
-		} else {
-			key = "name\x00" + key
-		}
-		if b = c.byName[key]; b == nil {
-			b = &bucket{}
-			c.byName[key] = b
-		}
+	c.held++
+	if l.Session == "" && !(l.Channel.IsEmpty() && l.DstChannel.IsEmpty()) {
+		c.joined.add(l)
+		return
+	}
+	id := cmp.Or(l.Session, l.ID)
+	key := "call\x00" + id
+	if id == "" {
+		key = callerKey(l)
+	}
+	b := c.byName[key]
+	if b == nil {
+		b = &bucket{id: id}
+		c.byName[key] = b
 	}
 	b.add(l)
 }
@@ -185,13 +229,11 @@ func (b *bucket) add(l Leg) {
 // sweep releases the groups that are done, by the time that they cover.
 func (c *Collector) sweep(done func(first, last time.Time) bool) {
 	for key, b := range c.byName {
-		if done(b.first, b.last) {
-			c.release(group(b.legs))
+		switch {
+		case done(b.first, b.last):
 			delete(c.byName, key)
-			continue
-		}
-		// Somebody who calls every day: some of the calls are done.
-		if len(b.legs) > 1 && (c.direction > 0 && done(b.first, b.first) || c.direction < 0 && done(b.last, b.last)) {
+			c.release(b.groups())
+		case b.id == "" && (done(b.first, b.first) || done(b.last, b.last)): // somebody who calls every day: some of the calls are done
 			*b = c.releaseSome(b.legs, done)
 		}
 	}
@@ -223,7 +265,8 @@ func (c *Collector) releaseSome(legs []Leg, done func(first, last time.Time) boo
 // another log may go on with.
 func (c *Collector) release(groups []legGroup) {
 	for _, g := range groups {
-		if first, last := g.span(); c.many && (first.Before(c.first.Add(edge)) || last.After(c.last.Add(-edge))) {
+		c.held -= len(g.legs)
+		if c.many && c.atEdge(g) {
 			c.edges = append(c.edges, g.legs...)
 			continue
 		}
@@ -240,13 +283,20 @@ func (c *Collector) release(groups []legGroup) {
 	}
 }
 
+// atEdge reports whether the call is so close to an end of the log that another log may
+// go on with it.
+func (c *Collector) atEdge(g legGroup) bool {
+	first, last := g.span()
+	return first.Before(c.first.Add(edge)) || last.After(c.last.Add(-edge))
+}
+
 // endLog releases what the log has left.
 func (c *Collector) endLog() {
 	all := func(_, _ time.Time) bool { return true }
 	c.grown = 0
 	c.sweep(all)
 	c.began, c.direction, c.first, c.last, c.cut = false, 0, time.Time{}, time.Time{}, time.Time{}
-	c.grown = 0
+	c.behind, c.held, c.grown = [2]time.Duration{}, 0, 0
 }
 
 // span is the time that the legs of a group cover.

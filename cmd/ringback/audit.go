@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -76,6 +77,9 @@ func formatNames() []string {
 }
 
 func shares(low, high float64) string { return fmt.Sprintf("%.0f-%.0f", 100*low, 100*high) }
+
+// auditMemory is how much memory the audit takes before it works harder to need less.
+const auditMemory = 220 << 20
 
 // parseShares reads "10-30".
 func parseShares(flag, s string) (low, high float64, err error) {
@@ -185,6 +189,8 @@ func runAudit(cmd *cobra.Command, files []string, f auditFlags) error {
 	if err != nil {
 		return err
 	}
+	// The audit of a million rows must fit into a small machine.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(auditMemory))
 	a := audit.New(plan.options)
 	in := auditreport.Input{Region: plan.region, Made: clock.System{}.Now(), Version: buildVersion()}
 	r := logReader{ctx: cmd.Context(), files: files, plan: plan, flags: f, progress: newProgress(cmd.ErrOrStderr())}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,7 +80,7 @@ func (r *logReader) readLog(i int, file string, add func(calls.Leg)) error {
 	defer done()
 	src.Format, src.Layout, r.columns[i] = format.Name(), stream.Layout, stream.Columns
 	line := 0
-	for row, err := range stream.Rows {
+	for row, err := range ahead(stream.Rows) {
 		var damaged *phone.RowError
 		switch {
 		case errors.As(err, &damaged):
@@ -119,6 +120,52 @@ func (r *logReader) readLog(i int, file string, add func(calls.Leg)) error {
 	return nil
 }
 
+// readRow is what a stream yields.
+type readRow struct {
+	row phone.Row
+	err error
+}
+
+// ahead yields the rows while the next ones are being read on another processor. When
+// it has ended, so has the reading.
+func ahead(rows iter.Seq2[phone.Row, error]) iter.Seq2[phone.Row, error] {
+	const many = 256
+	return func(yield func(phone.Row, error) bool) {
+		batches, stop := make(chan []readRow, 4), make(chan struct{})
+		go func() {
+			defer close(batches)
+			batch := make([]readRow, 0, many)
+			for row, err := range rows {
+				if batch = append(batch, readRow{row, err}); len(batch) < many {
+					continue
+				}
+				select {
+				case batches <- batch:
+				case <-stop:
+					return
+				}
+				batch = make([]readRow, 0, many)
+			}
+			select {
+			case batches <- batch:
+			case <-stop:
+			}
+		}()
+		defer func() {
+			close(stop)
+			for range batches { // until the reading has ended
+			}
+		}()
+		for batch := range batches {
+			for _, b := range batch {
+				if !yield(b.row, b.err) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // open finds the format of a log: the one the flags name, or the first that can read it.
 func (r *logReader) open(file string) (phone.Format, *phone.Stream, func(), error) {
 	formats := logFormats.Formats()
@@ -130,14 +177,14 @@ func (r *logReader) open(file string) (phone.Format, *phone.Stream, func(), erro
 		formats = []phone.Format{f}
 	}
 	opts := phone.Options{Zone: r.plan.zone, UTC: r.flags.utc, Region: r.plan.region}
-	before := r.progress.done
+	before := r.progress.done.Load()
 	var reasons []string
 	for _, f := range formats {
 		in, err := os.Open(file)
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("the call log cannot be read: %w", err)
 		}
-		r.progress.done = before
+		r.progress.done.Store(before)
 		stream, err := f.Parse(reader{r.ctx, r.progress.count(in)}, opts)
 		if err == nil {
 			return f, stream, func() { _ = in.Close() }, nil

@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 )
 
 // progress shows on a terminal how much of some files has been read.
 type progress struct {
-	w        io.Writer // nil: nobody looks
-	of, done int64     // bytes
-	rows     int
-	shown    int // rows when it was last drawn
+	w     io.Writer    // nil: nobody looks
+	of    int64        // bytes
+	done  atomic.Int64 // bytes; they are read ahead of the rows
+	rows  int
+	shown int // rows when it was last drawn
 }
 
 // newProgress returns a progress bar that is drawn only where w is a terminal.
@@ -32,7 +34,7 @@ type countingReader struct {
 
 func (c countingReader) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
-	c.p.done += int64(n)
+	c.p.done.Add(int64(n))
 	return n, err
 }
 
@@ -46,7 +48,7 @@ func (p *progress) row() {
 	const width = 40
 	share := 1.0
 	if p.of > 0 {
-		share = min(1, float64(p.done)/float64(p.of))
+		share = min(1, float64(p.done.Load())/float64(p.of))
 	}
 	full := int(share * width)
 	fmt.Fprintf(p.w, "\r[%s%s] %3.0f %%  %d rows ", strings.Repeat("#", full), strings.Repeat(".", width-full), 100*share, p.rows)
