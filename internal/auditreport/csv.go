@@ -79,8 +79,12 @@ func summaryTable(in Input, row func(cells ...any)) {
 		}{{"by the clock", q.Clock, q.LongestNow.Clock}, {"in opening hours", q.Business, q.LongestNow.Business}} {
 			row("median time to first attempt "+t.name, minutes(t.t.Median.Time), atLeast(t.t.Median), "minutes")
 			row("90th percentile of time to first attempt "+t.name, minutes(t.t.P90.Time), atLeast(t.t.P90), "minutes")
-			row("longest time to first attempt "+t.name, minutes(t.t.Longest), "", "minutes")
-			row("longest wait of those still waiting "+t.name, minutes(t.now), "", "minutes")
+			if q.Returned > 0 {
+				row("longest time to first attempt "+t.name, minutes(t.t.Longest), "", "minutes")
+			}
+			if q.Waiting > 0 {
+				row("longest wait of those still waiting "+t.name, minutes(t.now), "", "minutes")
+			}
 		}
 	}
 	count("repeat callers", r.Repeats.Callers, r.Repeats.Callers)
