@@ -162,7 +162,7 @@ func (a *Audit) repeats(sorted []call, requests []request) Repeats {
 		if t.repeat {
 			out.Callers++
 			out.Calls += int(t.calls)
-			top = append(top, uint32(id)) //nolint:gosec // it came from one
+			top = append(top, uint32(id))
 		}
 	}
 	slices.SortFunc(top, func(x, y uint32) int {

@@ -93,7 +93,7 @@ var verdicts = []calls.Verdict{
 var verdictIndex = func() map[calls.Verdict]uint8 {
 	m := make(map[calls.Verdict]uint8, len(verdicts))
 	for i, v := range verdicts {
-		m[v] = uint8(i) //nolint:gosec // there are thirteen
+		m[v] = uint8(i)
 	}
 	return m
 }()
@@ -106,9 +106,9 @@ func New(o Options) *Audit {
 // Add takes one session. The order of sessions makes no difference.
 func (a *Audit) Add(s calls.Session) {
 	outbound := s.Verdict == calls.VerdictOutbound
-	c := call{at: s.StartedAt.Unix(), length: unknownLength, log: uint16(s.Log), verdict: verdictIndex[s.Verdict]} //nolint:gosec // nobody names 65,536 files
+	c := call{at: s.StartedAt.Unix(), length: unknownLength, log: uint16(s.Log), verdict: verdictIndex[s.Verdict]}
 	if len(s.Rows) > 0 {
-		c.row = uint32(s.Rows[0]) //nolint:gosec // a log of 4 billion lines is none
+		c.row = uint32(s.Rows[0])
 	}
 	if d := s.EndedAt.Sub(s.StartedAt); !s.EndedAt.IsZero() && d >= 0 && d < unknownLength*time.Second {
 		c.length = uint32(d / time.Second)
@@ -139,7 +139,7 @@ func (a *Audit) caller(number redact.Text, dialled bool) uint32 {
 	}
 	id := a.byKey[key]
 	if id == 0 && key != "" {
-		id = uint32(len(a.endings)) //nolint:gosec // as many as there are rows
+		id = uint32(len(a.endings))
 		a.byKey[key] = id
 		a.endings = append(a.endings, ending(key))
 	}

@@ -46,8 +46,8 @@ func (a *Audit) requests(sorted []call) (all []request, of []int32) {
 		switch {
 		case v.NeedsCallback() && q < 0:
 			all = append(all, request{at: c.at, caller: c.caller, calls: 1, settled: a.end})
-			of[i] = int32(len(all) - 1)      //nolint:gosec // fewer than calls
-			open[c.caller] = int32(len(all)) //nolint:gosec // fewer than calls
+			of[i] = int32(len(all) - 1)
+			open[c.caller] = int32(len(all))
 		case v.NeedsCallback():
 			all[q].calls++
 			of[i] = q

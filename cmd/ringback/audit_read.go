@@ -23,7 +23,7 @@ const namedRows = 20
 
 // logReader reads the logs of an audit, one after the other, row by row.
 type logReader struct {
-	ctx      context.Context //nolint:containedctx // it lives for one command
+	ctx      context.Context // it lives for one command
 	files    []string
 	plan     auditPlan
 	flags    auditFlags
