@@ -92,6 +92,8 @@ type Leg struct {
 
 	// Row is the line of the file on which the record begins, from 1.
 	Row int
+	// Log tells the files apart that a Collector read together, from 0.
+	Log int
 }
 
 // QueueLog is the App of a leg that a queue's own log tells. How such a leg ended, by
@@ -116,8 +118,11 @@ type Session struct {
 	Reasons []string
 	// Message is what the caller left; zero: nothing that is known.
 	Message Message
-	// Rows are the lines of the file that belong to the session, ascending.
+	// Rows are the lines of the file that belong to the session, ascending. Log says
+	// of which file where several were read together; the lines that such a session
+	// has in other files are not among them.
 	Rows []int
+	Log  int
 	// Talk is the time with at least one person on the line.
 	Talk time.Duration
 }

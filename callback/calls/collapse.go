@@ -37,7 +37,7 @@ func Collapse(legs []Leg, rules Rules) []Session {
 func (r Rules) session(g legGroup) Session {
 	legs := g.legs
 	slices.SortFunc(legs, func(a, b Leg) int { return compareLegs(g.id, a, b) })
-	s := Session{ID: g.id, To: legs[0].To}
+	s := Session{ID: g.id, To: legs[0].To, Log: legs[0].Log}
 	for _, l := range legs {
 		s.From = firstText(s.From, l.From)
 		s.FromName = firstText(s.FromName, l.FromName)
@@ -49,7 +49,9 @@ func (r Rules) session(g legGroup) Session {
 		if e := l.end(); e.After(s.EndedAt) {
 			s.EndedAt = e
 		}
-		s.Rows = append(s.Rows, l.Row)
+		if l.Log == s.Log {
+			s.Rows = append(s.Rows, l.Row)
+		}
 	}
 	slices.Sort(s.Rows)
 	s.Rows = slices.Compact(s.Rows)

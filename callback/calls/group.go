@@ -116,8 +116,12 @@ func joinCallers(legs []Leg) [][]Leg {
 	return groups
 }
 
+// callerKey tells callers apart. A clinic calls from one number and may call several
+// people at the same time: what is outbound is told apart by who was called as well.
 func callerKey(l Leg) string {
 	switch {
+	case l.Direction == Outbound && !l.From.IsEmpty():
+		return "calls\x00" + l.From.Reveal() + "\x00" + l.To.Reveal()
 	case !l.From.IsEmpty():
 		return "caller\x00" + string(l.Direction) + "\x00" + l.From.Reveal()
 	case !l.Channel.IsEmpty():

@@ -15,8 +15,14 @@ import (
 
 // genLegs draws the legs of several calls: parallel dialling over Local
 // channels, answers, mailboxes, queues, in logs with and without identifiers.
-func genLegs(t *rapid.T) []calls.Leg {
-	identified := rapid.SampledFrom([]string{"session", "channel", "nothing"}).Draw(t, "identifiers")
+func genLegs(t *rapid.T) []calls.Leg { return genLegsOf(t, genIdentifiers(t)) }
+
+// genIdentifiers draws what identifiers a log has.
+func genIdentifiers(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"session", "channel", "nothing"}).Draw(t, "identifiers")
+}
+
+func genLegsOf(t *rapid.T, identified string) []calls.Leg {
 	var legs []calls.Leg
 	for call := range rapid.IntRange(1, 4).Draw(t, "calls") {
 		begin := rapid.IntRange(0, 300).Draw(t, "begin")

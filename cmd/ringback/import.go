@@ -54,12 +54,8 @@ rest is imported, and the exit code is 1, so that somebody looks.`,
 		},
 	}
 	fl := cmd.Flags()
-	var names []string
-	for _, format := range logFormats.Formats() {
-		names = append(names, format.Name())
-	}
 	fl.StringVar(&f.clinic, "clinic", "", "the clinic that was called, as the configuration names it")
-	fl.StringVar(&f.format, "format", "", "the format of the log: "+strings.Join(names, ", "))
+	fl.StringVar(&f.format, "format", "", "the format of the log: "+strings.Join(formatNames(), ", "))
 	fl.StringVar(&f.source, "source", "", "what the callbacks say they came from (default: the format); name it where a clinic has several phone systems")
 	fl.StringVar(&f.zone, "zone", "", "the zone of the log's times (default: the clinic's)")
 	fl.BoolVar(&f.utc, "utc", false, "the log's times are in UTC")
@@ -174,10 +170,8 @@ func readLog(ctx context.Context, cfg config.Config, file string, f importFlags)
 	if err != nil {
 		return phone.Log{}, nil, fmt.Errorf("--format: %w", err)
 	}
-	rules := calls.DefaultRules()
-	rules.PublicContexts = append(rules.PublicContexts, f.publicContexts...)
-	rules.Trunks = append(rules.Trunks, f.trunks...)
-	if err := rules.Validate(); err != nil {
+	rules, err := callRules(f.publicContexts, f.trunks)
+	if err != nil {
 		return phone.Log{}, nil, err
 	}
 	r, err := os.Open(file)
@@ -191,6 +185,14 @@ func readLog(ctx context.Context, cfg config.Config, file string, f importFlags)
 	}
 	sessions := calls.Collapse(log.Legs, rules)
 	return log, sessions, log.Account(sessions)
+}
+
+// callRules are the rules of a plain phone system and what the flags add to them.
+func callRules(publicContexts, trunks []string) (calls.Rules, error) {
+	rules := calls.DefaultRules()
+	rules.PublicContexts = append(rules.PublicContexts, publicContexts...)
+	rules.Trunks = append(rules.Trunks, trunks...)
+	return rules, rules.Validate()
 }
 
 // reader ends with its context, so that a log without an end can be stopped.

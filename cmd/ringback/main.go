@@ -78,7 +78,7 @@ configuration is wrong and nothing was done.`,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringP("config", "c", "ringback.yaml", "the configuration `FILE`")
-	root.AddCommand(newDemo(), newServe(), newSandbox(), newSimulate(), newCheck(), newDoctor(), newMigrate(), newImport(),
+	root.AddCommand(newDemo(), newServe(), newSandbox(), newSimulate(), newCheck(), newDoctor(), newMigrate(), newImport(), newAudit(),
 		newCallbacks(), newCalls(), newProof(), newLinks(), newTokens(), newKeys(), newReady(), newVersion())
 	return root
 }

@@ -2,7 +2,6 @@ package asterisk
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -120,7 +119,7 @@ var (
 // layoutOf finds the layout of a row without column names.
 func layoutOf(fields []string) (layout, bool) {
 	for _, l := range masters[len(fields)] {
-		if l.fits(fields) && (!l.has(uniqueid) || !ambiguous(len(fields)) || uniqueID.MatchString(l.get(fields, uniqueid))) {
+		if l.fits(fields) && (!l.has(uniqueid) || !ambiguous(len(fields)) || isUniqueID(l.get(fields, uniqueid))) {
 			return l, true
 		}
 	}
@@ -134,9 +133,23 @@ func layoutOf(fields []string) (layout, bool) {
 // layout with the uniqueid comes first and is right when it looks like one.
 func ambiguous(width int) bool { return len(masters[width]) > 1 }
 
-// uniqueID is Asterisk's identifier of a channel: an optional system name, the
-// time the channel was made in seconds since 1970, a counter.
-var uniqueID = regexp.MustCompile(`^(?:.+-)?([0-9]{9,11})\.[0-9]+$`)
+// uniqueID returns the time stamp in Asterisk's identifier of a channel: an optional
+// system name, the time the channel was made in seconds since 1970, a counter.
+func uniqueID(id string) (stamp string, ok bool) {
+	dot := strings.LastIndexByte(id, '.')
+	if dot < 0 || !digits(id[dot+1:]) {
+		return "", false
+	}
+	stamp = id[:dot]
+	if hyphen := strings.LastIndexByte(stamp, '-'); hyphen > 0 {
+		stamp = stamp[hyphen+1:]
+	}
+	return stamp, digits(stamp) && 9 <= len(stamp) && len(stamp) <= 11
+}
+
+func isUniqueID(id string) bool { _, ok := uniqueID(id); return ok }
+
+func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // names are the columns of the CDR tables of Asterisk and FreePBX.
 var names = map[string]field{

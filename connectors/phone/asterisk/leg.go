@@ -70,11 +70,11 @@ func (p *parser) times(leg *calls.Leg, startCell, answerCell, endCell string, no
 
 // idTime is the time stamp inside a uniqueid, zero when it has none.
 func idTime(id string) time.Time {
-	m := uniqueID.FindStringSubmatch(id)
-	if m == nil {
+	stamp, ok := uniqueID(id)
+	if !ok {
 		return time.Time{}
 	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
+	n, err := strconv.ParseInt(stamp, 10, 64)
 	if err != nil {
 		return time.Time{}
 	}
