@@ -193,6 +193,10 @@ type FeedState struct {
 	// Covered is where the window ended that was shown in full last: a visit beyond it may
 	// be old, though it was never seen. Zero: what was shown had no such end.
 	Covered time.Time
+	// Settled is up to when all changes were seen for certain: a read shows a change only
+	// when the EHR's search does, and is read again from there. Never after Watermark;
+	// zero: unknown.
+	Settled time.Time
 	// Slice is how much of the time behind the watermark is asked for at once, because the
 	// EHR did not manage more at the last reads. Zero: all of it.
 	Slice time.Duration

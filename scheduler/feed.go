@@ -54,6 +54,7 @@ func (w *Worker) Poll(ctx context.Context, id callback.EHRID, f callback.Feed) e
 		return errors.Join(err, w.opts.Ledger.SaveFeedState(ctx, r.state))
 	}
 	r.reached(r.latest)
+	r.complete(r.state.Watermark)
 	r.setBack()
 	r.state.LastSuccess, r.state.LastError, r.state.Slice, r.state.Covered = r.began, "", 0, time.Time{}
 	if r.window.whole != nil {
@@ -123,8 +124,8 @@ func (r *reading) fetch(ctx context.Context) error {
 	q := callback.FeedQuery{Feed: r.state.Feed, Interrupted: r.interrupted}
 	p := origin{baseline: r.state.LastSuccess.IsZero()}
 	if !r.state.Watermark.IsZero() {
-		q.Since = r.state.Watermark.Add(-r.overlap())
-		q.Slice, q.Overlap = r.state.Slice, r.overlap()
+		q.Since = r.since()
+		q.Slice, q.Overlap = r.state.Slice, r.state.Watermark.Sub(q.Since)
 	}
 	if !p.baseline {
 		p.notBefore = r.state.LastSuccess.Add(-r.site.indexLag)
@@ -132,7 +133,17 @@ func (r *reading) fetch(ctx context.Context) error {
 	return r.read(ctx, q, p)
 }
 
-// overlap is how far behind the watermark a read begins.
+// since is where a read begins: from where on a change may not have shown when it was
+// read last. A feed that is far behind goes on at its watermark, so that one that is
+// interrupted again and again gets further each time.
+func (r *reading) since() time.Time {
+	if s := r.state.Settled; !s.IsZero() && !s.After(r.state.Watermark) {
+		return s
+	}
+	return r.state.Watermark.Add(-r.overlap())
+}
+
+// overlap is how late a change may show at most.
 func (r *reading) overlap() time.Duration { return max(r.opts.Overlap, r.site.indexLag) }
 
 // leastSlice is the shortest time behind the watermark that is asked for at once.
@@ -222,17 +233,34 @@ func (r *reading) clock(date time.Time) {
 	r.state.Skew = date.Sub(r.now()).Truncate(time.Second)
 }
 
-// reached moves the watermark up to a time of the EHR and reports whether it moved. It
-// never goes beyond the EHR's clock when the read began: what changed since may stand
+// reached moves the watermark up to a time of the EHR, up to which all was read, and
+// reports whether anything moved. It never goes beyond the EHR's clock when the read began: what changed since may stand
 // where nobody looked any more, and a time in the future would hide all until then.
 func (r *reading) reached(t time.Time) bool {
 	if !r.date.IsZero() && t.After(r.date) {
 		t = r.date
 	}
-	if !t.After(r.state.Watermark) {
+	moved := r.complete(t)
+	if t.After(r.state.Watermark) {
+		r.state.Watermark, moved = t, true
+	}
+	return moved
+}
+
+// complete notes that all was read up to a time, and reports whether that is news. What
+// changed shortly before the read may not have shown yet.
+func (r *reading) complete(t time.Time) bool {
+	late := t.Add(-r.overlap()) // who does not tell the time is taken to be read at once
+	if !r.date.IsZero() {
+		late = r.date.Add(-r.overlap())
+	}
+	if t.After(late) {
+		t = late
+	}
+	if !t.After(r.state.Settled) {
 		return false
 	}
-	r.state.Watermark = t
+	r.state.Settled = t
 	return true
 }
 
@@ -241,6 +269,7 @@ func (r *reading) reached(t time.Time) bool {
 func (r *reading) setBack() {
 	if !r.date.IsZero() && r.state.Watermark.After(r.date) {
 		r.state.Watermark = r.date.Add(-r.began.Sub(r.state.LastSuccess))
+		r.state.Settled = time.Time{}
 	}
 }
 

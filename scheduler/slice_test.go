@@ -211,3 +211,32 @@ func (u undated) WriteHeader(status int) {
 	u.Header()["Date"] = nil
 	u.ResponseWriter.WriteHeader(status)
 }
+
+// TestFarBehindGoesOn: a feed that is far behind and is cut off again and again goes on
+// where it was, and does not begin behind it each time.
+func TestFarBehindGoesOn(t *testing.T) {
+	answers := 1000 // to searches, until one fails
+	w := gate{refuse: func(*http.Request, time.Duration) int {
+		if answers--; answers < 0 {
+			return http.StatusBadGateway
+		}
+		return 0
+	}, settings: "page_size: 3"}.behind(t, callback.FeedAppointments)
+	// Twenty changes within the overlap, ten minutes ago.
+	w.clock.Advance(10 * time.Minute)
+	patient := w.ann()
+	for range 20 {
+		w.book(patient, "")
+		w.clock.Advance(5 * time.Second)
+	}
+	w.clock.Advance(10 * time.Minute)
+	before := w.feed(callback.FeedAppointments).LastSuccess
+	for polls := 0; w.feed(callback.FeedAppointments).LastSuccess.Equal(before); polls++ {
+		if polls == 20 {
+			t.Fatalf("not read to its end after %d polls of three pages", polls)
+		}
+		answers = 3
+		_ = w.Poll(t.Context(), ehrID, callback.FeedAppointments) // the state says how it ended
+		w.clock.Advance(time.Minute)
+	}
+}

@@ -20,7 +20,7 @@ func (s *Store) FeedState(ctx context.Context, clinic callback.ClinicID, ehr cal
 	}
 	return callback.FeedState{Clinic: clinic, EHR: ehr, Feed: f, Watermark: r.Watermark.Time(),
 		LastAttempt: r.LastAttempt.Time(), LastSuccess: r.LastSuccess.Time(), LastError: r.LastError,
-		Skew: time.Duration(r.SkewNS), Slice: time.Duration(r.SliceNS), Covered: r.Covered.Time()}, nil
+		Skew: time.Duration(r.SkewNS), Slice: time.Duration(r.SliceNS), Covered: r.Covered.Time(), Settled: r.Settled.Time()}, nil
 }
 
 // SaveFeedState stores how far a feed was read.
@@ -28,10 +28,10 @@ func (s *Store) SaveFeedState(ctx context.Context, f callback.FeedState) error {
 	return s.write(ctx, "store the state of a feed", func(tx *gorm.DB) error {
 		return tx.Clauses(clause.OnConflict{
 			Columns:   []clause.Column{{Name: "clinic"}, {Name: "ehr"}, {Name: "feed"}},
-			DoUpdates: clause.AssignmentColumns([]string{"watermark", "last_attempt", "last_success", "last_error", "skew_ns", "slice_ns", "covered"}),
+			DoUpdates: clause.AssignmentColumns([]string{"watermark", "last_attempt", "last_success", "last_error", "skew_ns", "slice_ns", "covered", "settled"}),
 		}).Create(&feedRow{Clinic: f.Clinic, EHR: f.EHR, Feed: f.Feed, Watermark: instant(f.Watermark),
 			LastAttempt: instant(f.LastAttempt), LastSuccess: instant(f.LastSuccess), LastError: plain(f.LastError),
-			SkewNS: int64(f.Skew), SliceNS: int64(f.Slice), Covered: instant(f.Covered)}).Error
+			SkewNS: int64(f.Skew), SliceNS: int64(f.Slice), Covered: instant(f.Covered), Settled: instant(f.Settled)}).Error
 	})
 }
 

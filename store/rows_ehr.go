@@ -136,6 +136,7 @@ type feedRow struct {
 	SkewNS      int64 `gorm:"column:skew_ns"`
 	SliceNS     int64 `gorm:"column:slice_ns"`
 	Covered     instant
+	Settled     instant
 }
 
 func (feedRow) TableName() string { return "feeds" }

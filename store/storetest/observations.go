@@ -18,7 +18,7 @@ func feeds(t *testing.T, l Ledger) {
 	same(t, "a feed never read", never, callback.FeedState{Clinic: here, EHR: ehr, Feed: callback.FeedItems})
 	state := callback.FeedState{Clinic: here, EHR: ehr, Feed: callback.FeedItems, Watermark: noon,
 		LastAttempt: noon.Add(time.Minute), LastSuccess: noon.Add(time.Second), LastError: "timed out",
-		Skew: -3 * time.Minute, Slice: 90 * time.Second, Covered: noon.Add(90 * 24 * time.Hour)}
+		Skew: -3 * time.Minute, Slice: 90 * time.Second, Covered: noon.Add(90 * 24 * time.Hour), Settled: noon.Add(-2 * time.Minute)}
 	must(t, l.SaveFeedState(ctx, state))
 	got, err := l.FeedState(ctx, here, ehr, callback.FeedItems)
 	must(t, err)
