@@ -176,11 +176,11 @@ func (b *Switchboard) joined(ctx context.Context, p Phone, c callback.Call, now 
 // that can be dialled.
 func (b *Switchboard) outside(p Phone, s calls.Session) redact.Text {
 	raw := s.From
-	switch s.Verdict {
-	case calls.VerdictOutbound:
-		raw = s.To
-	case calls.VerdictInternal:
+	if s.Verdict == calls.VerdictInternal {
 		return redact.Text{}
+	}
+	if s.Verdict == calls.VerdictOutbound {
+		raw = s.To
 	}
 	number, err := numbers.Parse(raw.Reveal(), p.Region)
 	if err != nil {

@@ -58,8 +58,7 @@ func (vendor) Read(e calls.Event) (callback.Report, error) {
 type exchange struct {
 	*world
 	*scheduler.Switchboard
-	log  bytes.Buffer
-	keys int
+	log bytes.Buffer
 }
 
 func newExchange(t *testing.T) *exchange {

@@ -55,9 +55,13 @@ type Receipt struct {
 // What systems tell is in the domain's words, so that whoever keeps and judges it needs
 // to know no connector.
 type (
-	Event        = calls.Event
-	Form         = calls.Form
-	Report       = callback.Report
+	// Event is one thing that a phone system told, as it is stored.
+	Event = calls.Event
+	// Form says how an event came to us.
+	Form = calls.Form
+	// Report is what one event tells.
+	Report = callback.Report
+	// Subscription is what a vendor promised to tell.
 	Subscription = calls.Subscription
 )
 
