@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/ringback-health/ringback/callback"
 	"github.com/ringback-health/ringback/callback/businesstime"
 	"github.com/ringback-health/ringback/connectors/ehr"
+	"github.com/ringback-health/ringback/connectors/phone"
 	"github.com/ringback-health/ringback/internal/config"
 	"github.com/ringback-health/ringback/internal/fault"
 	"github.com/ringback-health/ringback/scheduler"
@@ -44,6 +46,10 @@ the configuration is wrong.`,
 					c.Close()
 				}
 			}()
+			lines, err := newPhoneLines(cfg)
+			if err != nil {
+				return err
+			}
 			if _, err := newTell(cfg); err != nil {
 				return err
 			}
@@ -56,14 +62,14 @@ the configuration is wrong.`,
 					return err
 				}
 			}
-			return check(cmd.Context(), cmd.OutOrStdout(), cfg, ehrs, offline)
+			return check(cmd.Context(), cmd.OutOrStdout(), cfg, ehrs, lines, offline)
 		},
 	}
 	cmd.Flags().BoolVar(&offline, "offline", false, "do not talk to any EHR")
 	return cmd
 }
 
-func check(ctx context.Context, w io.Writer, cfg config.Config, ehrs map[callback.EHRID]ehr.Connector, offline bool) error {
+func check(ctx context.Context, w io.Writer, cfg config.Config, ehrs map[callback.EHRID]ehr.Connector, lines []phoneLine, offline bool) error {
 	var trouble int
 	for _, cl := range cfg.Clinics {
 		fmt.Fprintf(w, "Clinic %s (%s)\n", cl.ID, cl.Zone)
@@ -72,6 +78,11 @@ func check(ctx context.Context, w io.Writer, cfg config.Config, ehrs map[callbac
 			return err
 		}
 		fmt.Fprintln(w, "  "+openness(rules.Calendar, time.Now()))
+		for _, l := range lines {
+			if l.clinic.ID == cl.ID {
+				checkPhone(w, cfg, l)
+			}
+		}
 		if cl.EHR == nil {
 			fmt.Fprintln(w, "  has no EHR: its callbacks stay in Ringback's own list")
 			continue
@@ -96,6 +107,21 @@ func check(ctx context.Context, w io.Writer, cfg config.Config, ehrs map[callbac
 	}
 	fmt.Fprintln(w, "Nothing is wrong.")
 	return nil
+}
+
+// checkPhone says where a phone system tells of its calls, and how calls are found that
+// it does not tell of.
+func checkPhone(w io.Writer, cfg config.Config, l phoneLine) {
+	fmt.Fprintf(w, "  phone %s by %s, tells of calls at %s\n", l.config.ID, l.config.System, l.address(cfg))
+	c, _ := l.carrier(cfg)
+	if _, page := l.system.(phone.Page); page {
+		return // a form has no log
+	}
+	if c.History == nil {
+		fmt.Fprintf(w, "    its own log is not asked for: a call that it does not tell of is found by nobody; give it access to the log in its settings, or compare by hand: ringback proof --log\n")
+	} else {
+		fmt.Fprintf(w, "    its own log is held against the ledger every %s\n", cmp.Or(l.config.Reconcile, time.Hour))
+	}
 }
 
 // openness says whether a clinic is open.
